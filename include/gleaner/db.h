@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file db.h
+ * libgleaner: a MongoDB client pool that recovers by itself, for any C program that uses libmongoc.
+ *
+ *     struct gleaner_db *db;
+ *     struct gleaner_db_options options;
+ *     gleaner_db_options_init(&options);
+ *     options.uri = "mongodb://127.0.0.1/app";
+ *     if (gleaner_db_open(&options, &db, &error) != GLEANER_OK) { ... error.message ... }
+ *
+ *     struct gleaner_client c;
+ *     if (gleaner_db_check_out(db, 2000, &c) == GLEANER_OK) {
+ *         bson_error_t e;
+ *         bool ok = mongoc_client_command_simple(c.client, c.database, cmd, NULL, NULL, &e);
+ *         gleaner_db_check_in(db, &c, ok ? NULL : &e);
+ *     }
+ *     gleaner_db_close(&db, 5000);
+ *
+ * One supervisor thread owns connecting, health and refresh. Callers never connect and never wait
+ * in the driver for a server to be selected: they get a warm client, or a reason, by their deadline.
+ *
+ * ABI: structs start with their size; fields are only appended.
+ *   2026-11-23  version 1
+ */
+#ifndef GLEANER_DB_H
+#define GLEANER_DB_H
+
+#include "gleaner/status.h"
+#include <mongoc/mongoc.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct gleaner_db;
+
+struct gleaner_error {
+    enum gleaner_status status;
+    char message[480]; /**< names the place and the remedy; holds no password */
+};
+
+/* Every number's source: the application's defaults (where safe) or libmongoc's measured
+ * behaviour; see runtime/db/README.md. 0 in a field means its default. */
+struct gleaner_db_options {
+    size_t size;               /**< sizeof(struct gleaner_db_options), set by the init function */
+    const char *uri;           /**< primary; NULL: straight to embedded (no server wanted) */
+    const char *fallback_uri;  /**< second choice, or NULL */
+    const char *app_name;      /**< prefix of the appName census, default "gleaner" */
+    const char *database;      /**< when the URI names none, default "bambisleep" */
+    uint32_t max_pool_size;    /**< default 10 (1..100) */
+    uint32_t min_pool_size;    /**< default 2 */
+    uint32_t max_connecting;   /**< default 2 */
+    uint32_t wait_queue_timeout_ms;    /**< default 0: the caller's deadline alone */
+    uint32_t max_idle_ms;              /**< default 60,000 */
+    uint32_t server_selection_ms;      /**< default 2,000 */
+    uint32_t connect_ms;               /**< default 5,000: also the stuck-pending deadline */
+    uint32_t socket_ms;                /**< default 10,000 */
+    uint32_t heartbeat_ms;             /**< default 10,000 */
+    uint32_t health_interval_ms;       /**< default 30,000 */
+    uint32_t unhealthy_after;          /**< default 2 failed checks in a row */
+    uint32_t pool_check_interval_ms;   /**< default 45,000, the first after 5,000 */
+    uint32_t connection_check_interval_ms; /**< default 60,000 */
+    uint32_t refresh_interval_ms;      /**< default 14,400,000 (4 h) less up to 2.5 % */
+    uint32_t reconnect_limit;          /**< default 10 ... */
+    uint32_t reconnect_window_ms;      /**< ... in 300,000 */
+    uint32_t backoff_base_ms;          /**< default 500, full jitter */
+    uint32_t backoff_cap_ms;           /**< default 30,000 */
+    uint32_t return_checks;            /**< good checks before going back to the primary, default 3 */
+    uint32_t return_span_ms;           /**< ... over at least, default 3,000 */
+    bool no_retry_writes;
+    /* Called on the supervisor thread after each published transition; must not block. */
+    void (*on_state)(void *ctx, const char *phase, const char *tier, const char *reason);
+    void *on_state_ctx;
+};
+GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
+
+/**
+ * Start the supervisor. Returns before anything is connected; never fails because a server is away.
+ *
+ * Thread: [any]. Owns: *out until gleaner_db_close().
+ * Errors: GLEANER_E_CONFIG a URI or number is wrong; GLEANER_E_NOMEM.
+ */
+GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
+gleaner_db_open(const struct gleaner_db_options *options, struct gleaner_db **out,
+                struct gleaner_error *error);
+
+/* A client on loan. Plain data; give the same struct back. */
+struct gleaner_client {
+    mongoc_client_t *client;
+    const char *database;    /**< of the endpoint's URI */
+    const char *tier;        /**< "primary" or "fallback": where this client really is */
+    uint64_t version;        /**< of the snapshot it was handed out under */
+    uint64_t loan;
+    uint64_t connection_id;
+    uint32_t slot;
+    uint32_t generation;
+};
+
+/**
+ * A client, or a reason, within timeout_ms.
+ *
+ * Thread: [any]. Fast path: one RCU read section and one CAS. 0 = do not wait.
+ * Errors: GLEANER_E_BUSY / GLEANER_E_TIMEOUT all taken; GLEANER_E_DOWN no server is reachable now
+ *         (state says since when and when the next attempt is); GLEANER_E_CLOSED.
+ */
+GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
+gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_client *out);
+
+/**
+ * Give it back, with the driver's error if the operation failed (NULL if not). The error is
+ * classified by code, reported to the supervisor without waiting, and decides whether the client
+ * goes on serving. Returns GLEANER_E_STALE for a double or foreign return (nothing happens).
+ */
+GLEANER_API enum gleaner_status gleaner_db_check_in(struct gleaner_db *db,
+                                                    struct gleaner_client *client,
+                                                    const bson_error_t *error);
+
+/* What is published. Strings are copies. */
+struct gleaner_db_state {
+    size_t size;
+    char phase[16];  /**< starting connected degraded reconnecting fallback embedded draining closed */
+    char tier[16];   /**< primary fallback embedded none: where operations go now */
+    char address[192];
+    char reason[160];
+    uint64_t version;
+    uint32_t generation;
+    uint64_t since_ms;        /**< how long it has been so */
+    uint64_t next_attempt_ms; /**< until the next attempt, 0 if none is planned */
+};
+/** One RCU read section. Thread: [any]. */
+GLEANER_API void gleaner_db_read_state(struct gleaner_db *db, struct gleaner_db_state *out);
+/** True while clients can be had (phase connected, degraded or fallback): a few nanoseconds. */
+GLEANER_API bool gleaner_db_is_up(struct gleaner_db *db);
+/** Wait until clients can be had. GLEANER_E_TIMEOUT otherwise. */
+GLEANER_API GLEANER_MUST_CHECK enum gleaner_status gleaner_db_wait_up(struct gleaner_db *db,
+                                                                      uint32_t timeout_ms);
+/** Ask for a rolling refresh; joins one that is running. Returns at once. */
+GLEANER_API void gleaner_db_refresh(struct gleaner_db *db);
+/** Ask the supervisor to check health now (spends no more than the token bucket allows). */
+GLEANER_API void gleaner_db_check_now(struct gleaner_db *db);
+/**
+ * Drain and stop: no new loans, loans are awaited for drain_ms, then abandoned (reported with
+ * their owners). Bounded by drain_ms + 0.6 s even with a dead server. *db becomes NULL.
+ */
+GLEANER_API enum gleaner_status gleaner_db_close(struct gleaner_db **db, uint32_t drain_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

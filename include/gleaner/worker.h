@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file worker.h
+ * The module ABI of gleaner. A worker module is a shared object that exports one constant,
+ * `gleaner_module`, and is compiled against this folder alone. See README.md, "Write a module".
+ *
+ * Changes (fields are only appended; a module built for version N runs in every later process):
+ *   2026-11-23  version 1
+ *
+ * Threads: open and close are called once each, with no handle running. handle is called from
+ * several worker threads at once, each with its own `task`; no host lock is held; it may block up
+ * to the task's deadline. A module keeps no pointer of a task or page after handle returns, starts
+ * no threads that outlive close, and never queues RCU callbacks.
+ */
+#ifndef GLEANER_WORKER_H
+#define GLEANER_WORKER_H
+
+#include "gleaner/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GLEANER_MODULE_ABI 1
+#define GLEANER_MODULE_SYMBOL "gleaner_module"
+
+struct gleaner_task;              /* one page in work; opaque, belongs to the host */
+struct _mongoc_client_t;
+
+/* A fetched page. Pointers are valid until handle returns. Strings are NUL-terminated. */
+struct gleaner_page {
+    size_t size;               /**< sizeof in the host */
+    const char *url;           /**< effective address, normalised, no fragment */
+    size_t url_len;
+    const char *body;          /**< UTF-8, NUL-terminated */
+    size_t body_len;
+    const char *content_type;  /**< as sent, "" if none */
+    const char *charset;       /**< what the body was decoded from, "UTF-8" etc. */
+    const char *type;          /**< what was asked for: page, text, image, video, files */
+    int http_status;
+    uint32_t depth;
+    int64_t fetched_at_ms;     /**< wall clock, UTC */
+    bool want_markdown;        /**< --content markdown: text as markdown */
+    bool want_links;           /**< false: links would be thrown away (depth limit) */
+};
+
+/* Services of the host. All functions: called from handle, on its thread, with its task. */
+struct gleaner_host {
+    size_t size;   /**< sizeof in the host */
+    uint32_t abi;  /**< GLEANER_MODULE_ABI of the host */
+
+    /* -- emit a document: begin, add fields in order, commit. One at a time per task.
+     * collection NULL = the crawl's own; key makes the id: the same key replaces. Text is UTF-8;
+     * the host repairs what is not. commit: GLEANER_E_LIMIT when over 16 MB (nothing is stored). */
+    enum gleaner_status (*doc_begin)(struct gleaner_task *task, const char *collection,
+                                     const char *key, size_t key_len);
+    void (*doc_text)(struct gleaner_task *task, const char *name, const char *text, size_t len);
+    void (*doc_int)(struct gleaner_task *task, const char *name, int64_t value);
+    void (*doc_bool)(struct gleaner_task *task, const char *name, bool value);
+    void (*doc_date)(struct gleaner_task *task, const char *name, int64_t ms_since_1970);
+    void (*doc_null)(struct gleaner_task *task, const char *name);
+    /** Open an object or an array inside the document (name is ignored inside arrays). */
+    void (*doc_open)(struct gleaner_task *task, const char *name, bool is_array);
+    void (*doc_close)(struct gleaner_task *task);
+    enum gleaner_status (*doc_commit)(struct gleaner_task *task);
+    void (*doc_abort)(struct gleaner_task *task);
+
+    /** Follow a link: absolute http(s) URL, normalised (WHATWG), no fragment. Scope, depth and
+     *  de-duplication are the host's matter. */
+    void (*follow)(struct gleaner_task *task, const char *url, size_t len);
+
+    /** level: 0 error, 1 warning, 2 information, 3 debug. */
+    void (*log)(struct gleaner_task *task, int level, const char *message);
+    /** Add to a named counter shown in status and metrics; `name` must live as long as the module. */
+    void (*count)(struct gleaner_task *task, const char *name, uint64_t n);
+
+    /** A MongoDB client, or a reason, within timeout_ms; never an endless wait.
+     *  GLEANER_E_DOWN when there is none now (embedded store included). Give it back with
+     *  check_in; error_domain / error_code are the driver's (0, 0 = all went well). */
+    enum gleaner_status (*check_out)(struct gleaner_task *task, uint32_t timeout_ms,
+                                     struct _mongoc_client_t **client, const char **database);
+    void (*check_in)(struct gleaner_task *task, uint32_t error_domain, uint32_t error_code);
+
+    /** Monotonic nanoseconds by which handle must have returned; the watchdog acts after it. */
+    uint64_t (*deadline_ns)(struct gleaner_task *task);
+    /** True when the process stops or the deadline passed: return soon. */
+    bool (*should_stop)(struct gleaner_task *task);
+    /** A setting of the configuration's `modules: NAME:` section, or NULL. Valid until close. */
+    const char *(*setting)(struct gleaner_task *task, const char *name);
+
+    /** Outcome of a submission (type text, image, video): found or not; without this call the host
+     *  derives it from whether a document was committed. */
+    void (*content_found)(struct gleaner_task *task, bool found);
+    /** robots directives found in the page itself. nofollow: links of this task are dropped;
+     *  noindex: its documents are dropped. */
+    void (*page_robots)(struct gleaner_task *task, bool noindex, bool nofollow);
+};
+
+enum gleaner_verdict {
+    GLEANER_PAGE_DONE = 0,   /**< processed (a page without content is done, too) */
+    GLEANER_PAGE_RETRY = 1,  /**< try again later; counts as an attempt */
+    GLEANER_PAGE_FAILED = 2, /**< cannot be processed; dead letter with the reason logged last */
+    GLEANER_PAGE_SKIPPED = 3 /**< not for this module (content type); done without a document */
+};
+
+struct gleaner_module {
+    size_t size;          /**< sizeof(struct gleaner_module) at its build */
+    uint32_t abi;         /**< GLEANER_MODULE_ABI at its build */
+    const char *name;     /**< [a-z0-9_]{1,31} */
+    const char *version;
+    const char *const *types; /**< NULL-terminated: which job types it takes */
+    /** Once, before any handle. *state is passed to the others. May be NULL. */
+    enum gleaner_status (*open)(const struct gleaner_host *host, void **state);
+    /** One page. */
+    enum gleaner_verdict (*handle)(void *state, const struct gleaner_host *host,
+                                   struct gleaner_task *task, const struct gleaner_page *page);
+    /** Once, after every handle. May be NULL. */
+    void (*close)(void *state);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file fetch.h
+ * The door of runtime/fetch: event-driven HTTP. Fetcher threads (one libcurl multi handle each) run
+ * thousands of transfers; callers submit requests and take results. Limits, robots.txt, politeness,
+ * the address guard, redirects; and the room's pure helpers: URLs, charsets.
+ */
+#ifndef FETCH_H
+#define FETCH_H
+
+#include "base.h"
+#include "sync.h"
+
+/* ---- URLs (WHATWG, by lexbor) --------------------------------------------------------------------- */
+
+/* A parser with reusable memory. One per thread. */
+struct fetch_url_parser;
+GLEANER_MUST_CHECK enum gleaner_status fetch_url_parser_create(struct fetch_url_parser **out);
+void fetch_url_parser_destroy(struct fetch_url_parser **parser);
+/** Set the base for the following resolves (the page's address or its <base href>). */
+GLEANER_MUST_CHECK enum gleaner_status fetch_url_set_base(struct fetch_url_parser *parser,
+                                                          const char *base, size_t len);
+/**
+ * Resolve href against the base, drop the fragment, serialise. Only http and https.
+ * *out is valid until the next call on this parser.
+ * Errors: GLEANER_E_INVALID no URL; GLEANER_E_UNSUPPORTED another scheme (javascript:, data:, mailto:).
+ */
+GLEANER_MUST_CHECK enum gleaner_status fetch_url_resolve(struct fetch_url_parser *parser,
+                                                         const char *href, size_t len,
+                                                         struct base_slice *out);
+/* Parts of a normalised http(s) URL: slices into it. */
+struct fetch_url_parts {
+    struct base_slice scheme, host, port, path, query; /* port "" = the scheme's own */
+    struct base_slice origin;                          /* scheme://host:port */
+};
+GLEANER_MUST_CHECK enum gleaner_status fetch_url_split(const char *url, size_t len,
+                                                       struct fetch_url_parts *out);
+
+/* ---- charset ---------------------------------------------------------------------------------------- */
+
+/**
+ * Decode a body to UTF-8: BOM, then HTTP charset, then <meta> in the first 1,024 bytes, then UTF-8 if
+ * valid, else windows-1252. Bytes that are UTF-8 already are not copied: *out then points into `body`.
+ * Invalid bytes become U+FFFD. *charset gets a static name. `scratch` owns converted bytes.
+ */
+GLEANER_MUST_CHECK enum gleaner_status fetch_decode(const char *body, size_t len,
+                                                    const char *content_type,
+                                                    struct base_buffer *scratch,
+                                                    struct base_slice *out, const char **charset);
+
+/* ---- the engine -------------------------------------------------------------------------------------- */
+
+struct fetch_engine;
+
+struct fetch_options {
+    uint32_t fetcher_threads;     /* default 1 */
+    uint32_t max_transfers;       /* at once in all, default 64 */
+    uint32_t max_per_host;        /* default 8 */
+    uint32_t delay_ms;            /* between requests to one host, default 0 */
+    uint32_t connect_ms;          /* default 10,000 */
+    uint32_t first_byte_ms;       /* default 20,000 */
+    uint32_t total_ms;            /* default 60,000: the slot is free by then, whatever the peer does */
+    uint32_t low_speed_bytes;     /* default 16 bytes/s ... */
+    uint32_t low_speed_s;         /* ... over 15 s */
+    uint64_t max_body_bytes;      /* decoded, default 16 MiB */
+    uint32_t max_header_bytes;    /* default 64 KiB */
+    uint32_t max_redirects;       /* default 10; 0 = report redirects instead of following */
+    const char *user_agent;       /* default gleaner/VERSION */
+    const char *robots_agent;     /* product token, default gleaner */
+    bool use_robots;              /* default true */
+    bool use_env_proxy;           /* default false */
+    const char *const *allow_net; /* CIDR blocks that the address guard lets through; default none */
+    size_t allow_net_count;
+    const char *ca_file;          /* default the system's bundle */
+    const char *accept;           /* Accept header, default text/html first */
+    /* Called on fetcher threads whenever capacity became free; must be wait-free. May be NULL. */
+    void (*on_capacity)(void *ctx);
+    void *capacity_ctx;
+};
+void fetch_options_init(struct fetch_options *options);
+
+GLEANER_MUST_CHECK enum gleaner_status fetch_engine_start(const struct fetch_options *options,
+                                                          struct fetch_engine **out,
+                                                          struct base_error *error);
+/** Cancel what is in flight (results with FETCH_CANCELLED), stop the threads, free. */
+void fetch_engine_stop(struct fetch_engine **engine);
+
+enum fetch_class {
+    FETCH_OK,             /* 2xx with a body within the limits */
+    FETCH_REDIRECT,       /* 3xx with a Location, max_redirects 0: `location` is absolute */
+    FETCH_NOT_MODIFIED,
+    FETCH_HTTP_4XX,
+    FETCH_HTTP_5XX,
+    FETCH_THROTTLED,      /* 429 or 503: retry_after_ms */
+    FETCH_DNS,            /* unknown host or resolver failure */
+    FETCH_CONNECT,        /* refused or unreachable */
+    FETCH_TLS,
+    FETCH_TIMEOUT,        /* connect, first byte, low speed or total; `reason` says which */
+    FETCH_NETWORK,        /* reset, short body, protocol error */
+    FETCH_TOO_LARGE,      /* body, bomb or headers over the limit */
+    FETCH_REDIRECT_LOOP,  /* more than max_redirects */
+    FETCH_GUARDED,        /* the address guard refused */
+    FETCH_ROBOTS,         /* robots.txt forbids, or is unreachable */
+    FETCH_BAD_URL,
+    FETCH_CANCELLED,
+    FETCH_CLASS_COUNT
+};
+const char *fetch_class_name(enum fetch_class fetch_class);   /* "http_4xx" ... */
+/** May a retry help? (408, 429, 5xx, network; never other 4xx) */
+bool fetch_class_is_retryable(enum fetch_class fetch_class, int http_status);
+
+struct fetch_request {
+    const char *url;      /* normalised; copied */
+    void *user;           /* comes back in the result */
+    const char *etag, *last_modified; /* conditional; or NULL */
+    bool follow_redirects; /* up to max_redirects, each hop through guard, robots and politeness */
+    bool ignore_robots;
+};
+struct fetch_result {
+    void *user;
+    enum fetch_class fetch_class;
+    int http_status;         /* 0 = no answer */
+    char *url;               /* effective */
+    char *location;          /* of FETCH_REDIRECT, or NULL */
+    char *content_type;      /* or NULL */
+    char *etag, *last_modified, *robots_tag; /* or NULL */
+    char *body;              /* decoded by content coding; NUL-terminated */
+    size_t body_len;
+    uint64_t wire_bytes;
+    uint64_t retry_after_ms; /* 0 = none */
+    uint32_t redirects;
+    uint64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
+    char reason[200];        /* a sentence for people; "" when OK */
+};
+void fetch_result_free(struct fetch_result **result);
+
+/**
+ * Hand over a request. Thread: [any]. Never blocks on the network; queues per host.
+ * Errors: GLEANER_E_CLOSED; GLEANER_E_NOMEM. A bad URL comes back as a result.
+ */
+GLEANER_MUST_CHECK enum gleaner_status fetch_submit(struct fetch_engine *engine,
+                                                    const struct fetch_request *request);
+/** Take a finished transfer. Thread: [any]. GLEANER_E_TIMEOUT at the deadline, GLEANER_E_CANCELLED
+ *  after fetch_nudge(), GLEANER_E_CLOSED when stopping and empty. */
+GLEANER_MUST_CHECK enum gleaner_status fetch_next(struct fetch_engine *engine,
+                                                  uint64_t deadline_ns,
+                                                  struct fetch_result **out);
+void fetch_nudge(struct fetch_engine *engine);
+/** Cancel everything not started yet; running transfers get until the deadline. */
+void fetch_drain(struct fetch_engine *engine, uint64_t deadline_ns);
+
+struct fetch_stats {
+    uint32_t queued, active, hosts, results_waiting;
+    uint64_t requests, wire_bytes, body_bytes, connections, robots_fetched;
+    uint64_t by_class[FETCH_CLASS_COUNT];
+};
+void fetch_read_stats(struct fetch_engine *engine, struct fetch_stats *out);
+/** Latency of finished transfers (total), ns. */
+const struct base_histogram *fetch_latency(const struct fetch_engine *engine);
+/** Change delay, per-host and total limits at run time. [any] */
+void fetch_configure(struct fetch_engine *engine, const struct fetch_options *options);
+
+/* ---- robots.txt: pure functions (RFC 9309) ------------------------------------------------------------- */
+
+struct fetch_robots;
+GLEANER_MUST_CHECK enum gleaner_status fetch_robots_parse(const char *body, size_t len,
+                                                          struct fetch_robots **out);
+void fetch_robots_free(struct fetch_robots **robots);
+struct fetch_robots_answer {
+    bool allowed;
+    uint32_t line;         /* of the rule that decided, 0 = none */
+    double crawl_delay_s;  /* < 0 = none */
+};
+/** `agent` is a product token; `target` is path and query of a normalised URL, or the whole URL. */
+void fetch_robots_match(const struct fetch_robots *robots, const char *agent, const char *target,
+                        struct fetch_robots_answer *out);
+/** Sitemap line i, or NULL past the end. */
+const char *fetch_robots_sitemap(const struct fetch_robots *robots, size_t i);
+
+/** The address guard alone, for tests and tools: may this address be connected to? `address` is a
+ *  numeric IPv4 or IPv6 address. */
+struct fetch_guard;
+GLEANER_MUST_CHECK enum gleaner_status fetch_guard_create(const char *const *allow_net, size_t count,
+                                                          struct fetch_guard **out,
+                                                          struct base_error *error);
+void fetch_guard_destroy(struct fetch_guard **guard);
+bool fetch_guard_allows(const struct fetch_guard *guard, const char *address);
+
+#endif

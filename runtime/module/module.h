@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file module.h
+ * The door of runtime/module: load worker modules, check their ABI, find the one for a job type,
+ * unload when nobody is inside.
+ */
+#ifndef MODULE_H
+#define MODULE_H
+
+#include "base.h"
+#include "gleaner/worker.h"
+#include "sync.h"
+
+struct module_registry;
+
+GLEANER_MUST_CHECK enum gleaner_status module_registry_create(const struct gleaner_host *host,
+                                                              struct module_registry **out);
+/** Close and unload everything; after the last worker is joined. Runs the RCU barrier first. */
+void module_registry_destroy(struct module_registry **registry);
+
+/**
+ * Load one shared object: open it (RTLD_NOW | RTLD_LOCAL), find the symbol, check size, version,
+ * name and types, call open, register. A failing step undoes the earlier ones.
+ *
+ * Thread: [startup] or [owner] at run time (workers may be inside other modules).
+ * Errors: GLEANER_E_NOT_FOUND no such file; GLEANER_E_INVALID not a shared object, no symbol
+ *         `gleaner_module`, bad name or types; GLEANER_E_UNSUPPORTED ABI newer than ours or size
+ *         too small; GLEANER_E_EXISTS the name is taken. Each with its own message.
+ */
+GLEANER_MUST_CHECK enum gleaner_status module_load(struct module_registry *registry,
+                                                   const char *path, struct base_error *error);
+/** Load every *.so of a directory in name order; stops at the first that fails. */
+GLEANER_MUST_CHECK enum gleaner_status module_load_directory(struct module_registry *registry,
+                                                             const char *directory,
+                                                             size_t *loaded,
+                                                             struct base_error *error);
+
+/* A module on loan: it is not unloaded before module_release(). */
+struct module_use {
+    const struct gleaner_module *module;
+    void *state;
+    void *loaded; /* opaque */
+};
+/** The module for a job type; "page" is handled by "text". GLEANER_E_NOT_FOUND names the known types
+ *  through module_describe(). Thread: [any]; wait-free (one RCU read section, one counter). */
+GLEANER_MUST_CHECK enum gleaner_status module_acquire(struct module_registry *registry,
+                                                      const char *type, struct module_use *out);
+void module_release(struct module_registry *registry, struct module_use *use);
+
+/** One line a module: name, version, types, path. Returns how many there are. */
+size_t module_describe(struct module_registry *registry, char *out, size_t out_size);
+
+#endif

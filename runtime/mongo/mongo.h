@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file mongo.h
+ * The door of runtime/mongo, the only user of libmongoc: open an endpoint, connect and warm
+ * clients, ping, run commands, close; and the classes of its errors. Written for libmongoc 1.23 to
+ * 2.x; the differences are hidden in mongo_compat.h.
+ *
+ * libbson is a data format here, not a driver: doors may name `struct _bson_t` as a pointer.
+ */
+#ifndef MONGO_H
+#define MONGO_H
+
+#include "base.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct _bson_t;
+struct _bson_error_t;
+struct mongo_endpoint; /* one mongoc_client_pool with its monitors */
+typedef void mongo_client; /* a mongoc_client_t */
+
+/** mongoc_init()/cleanup() once per process. [startup] */
+void mongo_init(void);
+void mongo_cleanup(void);
+/** Versions of the driver: header and library. */
+const char *mongo_version(void);
+
+/* ---- error classes: by code and label, never by text ------------------------------------------- */
+
+enum mongo_error_class {
+    MONGO_OK,
+    MONGO_RETRY,       /**< transient on the server: the same client may try again */
+    MONGO_RECONNECT,   /**< the transport or the server's role changed: report, then try again */
+    MONGO_TIMEOUT,     /**< our deadline or a socket timeout: costs this connection only */
+    MONGO_AUTH,        /**< credentials or rights: retrying does not help */
+    MONGO_CONFIG,      /**< URI or option: retrying does not help */
+    MONGO_DUPLICATE,   /**< duplicate key: an answer, not a failure */
+    MONGO_DATA,        /**< this document or command is wrong; others may work */
+    MONGO_BUG          /**< misuse of the driver by us */
+};
+struct mongo_error {
+    enum mongo_error_class error_class;
+    uint32_t domain;
+    uint32_t code;
+    bool retryable_write; /**< server label RetryableWriteError */
+    bool overloaded;      /**< label SystemOverloadedError: came from connecting, clears nothing */
+    char message[400];    /**< redacted */
+};
+const char *mongo_error_class_name(enum mongo_error_class error_class);
+/** gleaner_status of a class. */
+enum gleaner_status mongo_error_status(enum mongo_error_class error_class);
+/** Classify a driver error and its reply (may be NULL; labels are read from it). */
+void mongo_classify(const struct _bson_error_t *error, const struct _bson_t *reply,
+                    struct mongo_error *out);
+
+/* ---- endpoint ------------------------------------------------------------------------------------ */
+
+struct mongo_options {
+    const char *uri;         /**< mongodb:// or mongodb+srv://; copied */
+    const char *app_name;    /**< at most 128 bytes: gleaner/<pid>/<generation> */
+    const char *default_db;  /**< when the URI names none */
+    uint32_t server_selection_ms; /**< default 2,000: no worker ever waits in it (fact 3) */
+    uint32_t connect_ms;     /**< default 5,000 */
+    uint32_t socket_ms;      /**< default 10,000; bound of hello, auth and operations (fact 2) */
+    uint32_t heartbeat_ms;   /**< default 10,000 */
+    uint32_t max_clients;    /**< size of the driver's own pool: our slots, plus spares */
+    bool retry_writes;
+    /* Health between our own checks; called on driver threads: must only store atomics or post to
+     * a mailbox. May be NULL. */
+    void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us, bool awaited);
+    void *heartbeat_ctx;
+};
+/**
+ * Check the URI and build the driver's pool. Opens no connection.
+ *
+ * Thread: [connector]. Owns *out; mongo_endpoint_close() on the reaper.
+ * Errors: GLEANER_E_CONFIG with the place in the URI and the remedy, the password redacted.
+ */
+GLEANER_MUST_CHECK enum gleaner_status mongo_endpoint_open(const struct mongo_options *options,
+                                                           struct mongo_endpoint **out,
+                                                           struct base_error *error);
+/** Check a URI alone, for configuration. */
+GLEANER_MUST_CHECK enum gleaner_status mongo_uri_check(const char *uri, struct base_error *error);
+/** "host:port,host:port/db" without credentials. Lives as long as the endpoint. */
+const char *mongo_endpoint_address(const struct mongo_endpoint *endpoint);
+const char *mongo_endpoint_database(const struct mongo_endpoint *endpoint);
+/** Clients connected and not destroyed yet. [any] */
+uint32_t mongo_endpoint_clients(const struct mongo_endpoint *endpoint);
+/** Destroy the driver's pool. [reaper] Blocks up to server_selection_ms with a dead server.
+ *  Asserts that every client is destroyed. */
+void mongo_endpoint_close(struct mongo_endpoint **endpoint);
+
+/**
+ * Make one client that has spoken to its server: TCP, hello, authentication.
+ *
+ * Thread: [connector]. May block up to server_selection + connect + socket time; the supervisor
+ *         keeps the clock and condemns, nobody joins a stuck one.
+ * Owns:   *out until mongo_client_destroy().
+ */
+GLEANER_MUST_CHECK enum gleaner_status mongo_client_connect(struct mongo_endpoint *endpoint,
+                                                            mongo_client **out,
+                                                            int64_t *server_connection_id,
+                                                            struct mongo_error *error);
+/** Close exactly its sockets. [reaper] */
+void mongo_client_destroy(struct mongo_endpoint *endpoint, mongo_client *client);
+/** One ping. Thread: whoever holds the client. */
+enum gleaner_status mongo_client_ping(mongo_client *client, struct mongo_error *error);
+
+/* ---- commands: thread = whoever holds the client ------------------------------------------------- */
+
+enum mongo_command_kind { MONGO_READ, MONGO_WRITE };
+/**
+ * Run one command on `database`. `reply` is initialised here and destroyed by the caller in every
+ * case (bson_destroy). A reply with writeErrors or a writeConcernError is GLEANER_OK here when the
+ * command itself succeeded: the caller reads them.
+ */
+enum gleaner_status mongo_command(mongo_client *client, const char *database,
+                                  enum mongo_command_kind kind, const struct _bson_t *command,
+                                  struct _bson_t *reply, struct mongo_error *error);
+/** Call `row` for each document; it returns false to stop. */
+enum gleaner_status mongo_find(mongo_client *client, const char *database, const char *collection,
+                               const struct _bson_t *filter, const struct _bson_t *opts,
+                               bool (*row)(void *ctx, const struct _bson_t *document), void *ctx,
+                               struct mongo_error *error);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file queue.h
+ * The door of runtime/queue: policy over a store_queue. Which links are in scope, which were seen,
+ * how many jobs are held, when a failure is retried and when it is a dead letter.
+ */
+#ifndef QUEUE_H
+#define QUEUE_H
+
+#include "base.h"
+#include "store.h"
+
+/* ---- scope: which links a crawl follows ------------------------------------------------------------ */
+
+struct queue_scope_options {
+    const char *const *seeds; /* normalised URLs */
+    size_t seed_count;
+    bool same_host;            /* scheme, host and port of a seed (default true unless include given) */
+    const char *const *include; /* globs over the whole URL: `*` any, `?` one; a link must match one */
+    size_t include_count;
+    const char *const *exclude;
+    size_t exclude_count;
+    uint32_t max_depth;        /* UINT32_MAX = none */
+    uint32_t max_url_bytes;    /* default 2,048 */
+    uint32_t max_path_repeats; /* the same path segment so often is a trap; default 4 */
+};
+struct queue_scope;
+GLEANER_MUST_CHECK enum gleaner_status queue_scope_create(const struct queue_scope_options *options,
+                                                          struct queue_scope **out,
+                                                          struct base_error *error);
+void queue_scope_destroy(struct queue_scope **scope);
+/** May this normalised URL at this depth be followed? Thread: [any]; pure. */
+bool queue_scope_allows(const struct queue_scope *scope, const char *url, size_t len,
+                        uint32_t depth);
+/** `*` and `?` globs, linear time. Thread: [any]. */
+bool queue_glob_match(const char *glob, const char *text, size_t len);
+
+/* ---- the queue --------------------------------------------------------------------------------------- */
+
+struct queue;
+
+struct queue_options {
+    struct store_queue *store;        /* borrowed */
+    const struct queue_scope *scope;  /* borrowed; NULL for submissions */
+    const char *owner;                /* copied */
+    uint32_t lease_ms;                /* default 60,000 */
+    uint32_t max_attempts;            /* default 4 */
+    uint32_t max_deliveries;          /* default 5: then it is a poison job */
+    uint32_t retry_base_ms;           /* default 1,000, full jitter, doubled each attempt */
+    uint32_t retry_cap_ms;            /* default 300,000 */
+    uint64_t max_pages;               /* stop following new links after so many; 0 = no limit */
+    size_t seen_keys;                 /* size of the in-memory filter, default 1,048,576 */
+};
+GLEANER_MUST_CHECK enum gleaner_status queue_create(const struct queue_options *options,
+                                                    struct queue **out);
+void queue_destroy(struct queue **queue);
+
+/** Key of a crawl job / of a submission. */
+uint64_t queue_key_of_url(const char *url, size_t len);
+uint64_t queue_key_of_submission(const char *type, const char *url);
+
+/** Enqueue seeds (scope is not asked). [any] */
+GLEANER_MUST_CHECK enum gleaner_status queue_seed(struct queue *queue, const char *const *urls,
+                                                  size_t count, const char *type,
+                                                  uint64_t *inserted, struct base_error *error);
+
+/* A page's worth of links, collected without a lock, then filtered in one go. */
+struct queue_links {
+    struct store_job *jobs;
+    size_t count, cap;
+    struct base_arena arena;
+};
+/**
+ * Add a link if it is in scope and not in the seen-filter. Thread: [any]; takes the filter's lock
+ * briefly. `via` as in store_job. True when it was added.
+ */
+bool queue_links_add(struct queue *queue, struct queue_links *links, const char *url, size_t len,
+                     uint32_t depth, const char *via);
+void queue_links_reset(struct queue_links *links);
+void queue_links_fini(struct queue_links *links);
+
+/** Claim up to max jobs. GLEANER_OK with none = nothing due now. */
+GLEANER_MUST_CHECK enum gleaner_status queue_claim(struct queue *queue, uint32_t max,
+                                                   struct store_jobs *out, struct base_error *error);
+
+/** Decide what becomes of a failed job: retry with back-off or dead letter. `permanent`: no retry
+ *  can help; `retry_after_ms`: the server's wish, 0 = none. Fills *out except class and reason. */
+void queue_decide_failure(struct queue *queue, const struct store_job *job, bool permanent,
+                          uint64_t retry_after_ms, struct store_outcome *out);
+
+/** Settle a batch and account for it. On an error the caller keeps the batch and repeats. */
+GLEANER_MUST_CHECK enum gleaner_status queue_settle(struct queue *queue,
+                                                    const struct store_settlement *settlement,
+                                                    struct store_settled *out,
+                                                    struct base_error *error);
+struct queue_stats {
+    uint64_t claimed, settled, retried, dead, released, links_offered, links_new, stale;
+    uint64_t held; /* claimed and not settled: what a crash would refetch at most */
+};
+void queue_read_stats(const struct queue *queue, struct queue_stats *out);
+struct store_queue *queue_store(const struct queue *queue);
+
+#endif
