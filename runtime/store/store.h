@@ -10,8 +10,8 @@
  *
  * Everything is idempotent: a document has a deterministic id, a job a unique key, an outcome a
  * fencing token. Doing any call twice changes nothing. Time is the store's own clock, never the
- * caller's. All calls: Thread [any but fetchers and the supervisor]; they block on I/O. One behaviour
- * suite (tests/store) runs against every body.
+ * caller's. All calls: Thread [any but fetchers and the supervisor]; they block on I/O. One
+ * behaviour suite (tests/store) runs against every body.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -21,7 +21,7 @@
 struct store;
 struct gleaner_db;
 
-/* ---- what is stored ---------------------------------------------------------------------------- */
+/* ---- what is stored ---- */
 
 #define STORE_ID_BYTES 12
 #define STORE_JOB_ID_MAX 32
@@ -32,7 +32,7 @@ struct store_document {
     uint8_t id[STORE_ID_BYTES]; /* becomes the ObjectId */
     const uint8_t *bson;
     uint32_t bson_len;
-    const char *url;            /* the value of its `url` field, for replace-by-url on old data; or NULL */
+    const char *url; /* the value of its `url` field, for replace-by-url on old data; or NULL */
 };
 /** Deterministic id: the first 12 bytes of base_hash128(collection NUL key). */
 void store_document_id(const char *collection, const char *key, size_t key_len,
@@ -41,38 +41,38 @@ void store_document_id(const char *collection, const char *key, size_t key_len,
 /* A job: one URL to fetch for a purpose. Input of enqueue and settle's links; output of claim
  * (strings then live in the claim's arena). */
 struct store_job {
-    uint64_t key;       /* base_hash64 of the normalised URL (crawl) or of type NUL url (jobs) */
+    uint64_t key; /* base_hash64 of the normalised URL (crawl) or of type NUL url (jobs) */
     const char *url;
-    const char *host;   /* scheme://host:port in lower case: the politeness key */
-    const char *type;   /* "page" in a crawl; text, image, video, files */
-    const char *via;    /* keys of the redirects before it in hex, "" for none */
+    const char *host; /* scheme://host:port in lower case: the politeness key */
+    const char *type; /* "page" in a crawl; text, image, video, files */
+    const char *via;  /* keys of the redirects before it in hex, "" for none */
     uint32_t depth;
-    uint32_t priority;  /* 0 first */
-    uint64_t delay_ms;  /* not before store-now + delay (enqueue only) */
+    uint32_t priority; /* 0 first */
+    uint64_t delay_ms; /* not before store-now + delay (enqueue only) */
     /* claim only */
     char id[STORE_JOB_ID_MAX]; /* the store's own name of it: the ObjectId in hex; "" = by key */
-    uint64_t token;      /* fencing: unique per claim */
-    uint32_t deliveries; /* how often it was claimed, this time included */
-    uint32_t attempts;   /* how often it failed in a way that counts */
+    uint64_t token;            /* fencing: unique per claim */
+    uint32_t deliveries;       /* how often it was claimed, this time included */
+    uint32_t attempts;         /* how often it failed in a way that counts */
     uint64_t lease_left_ms;
 };
 
 enum store_outcome_kind {
-    STORE_DONE,    /* processed; never again */
-    STORE_RETRY,   /* not before delay_ms; attempts + 1 */
-    STORE_DEAD,    /* dead letter: kept with class and reason */
-    STORE_RELEASE  /* handed back untouched: attempts and deliveries as if never claimed */
+    STORE_DONE,   /* processed; never again */
+    STORE_RETRY,  /* not before delay_ms; attempts + 1 */
+    STORE_DEAD,   /* dead letter: kept with class and reason */
+    STORE_RELEASE /* handed back untouched: attempts and deliveries as if never claimed */
 };
 struct store_outcome {
     uint64_t key;
     char id[STORE_JOB_ID_MAX];
     uint64_t token;
     enum store_outcome_kind kind;
-    uint64_t delay_ms;        /* of STORE_RETRY */
-    const char *error_class;  /* "http_4xx", "timeout", ...; "" when none */
-    const char *reason;       /* a sentence; "" when none */
-    bool content_found;       /* of a submission */
-    const uint8_t *results;   /* BSON for a submission's `results`, or NULL for the empty skeleton */
+    uint64_t delay_ms;       /* of STORE_RETRY */
+    const char *error_class; /* "http_4xx", "timeout", ...; "" when none */
+    const char *reason;      /* a sentence; "" when none */
+    bool content_found;      /* of a submission */
+    const uint8_t *results;  /* BSON for a submission's `results`, or NULL for the empty skeleton */
     uint32_t results_len;
 };
 
@@ -101,10 +101,11 @@ struct store_counts {
 struct store_claim {
     uint32_t max_jobs;
     uint32_t lease_ms;
-    const char *owner;       /* gleaner/<host>/<pid>, kept in the job for people */
+    const char *owner;        /* gleaner/<host>/<pid>, kept in the job for people */
     const char *const *types; /* NULL = any */
     size_t type_count;
-    uint32_t max_deliveries; /* more than that becomes dead ("poison") instead of claimed; 0 = no limit */
+    uint32_t max_deliveries; /* more than that becomes dead ("poison") instead of claimed; 0 = no
+                                limit */
     uint32_t max_per_host;   /* at most so many of one host in one claim; 0 = no limit */
 };
 struct store_jobs {
@@ -118,13 +119,13 @@ void store_jobs_fini(struct store_jobs *jobs);
 /* A queue inside a store. `name` is "jobs" (submissions) or "crawl/<id>" (one crawl's frontier). */
 struct store_queue;
 
-/* ---- calls ---------------------------------------------------------------------------------------- */
+/* ---- calls ---- */
 /* Errors of all: GLEANER_E_DOWN / _NETWORK / _TIMEOUT the server is away (retry after the state
  * changes), GLEANER_E_FULL the disk or the spool's limit, GLEANER_E_CORRUPT, GLEANER_E_IO,
  * GLEANER_E_AUTH. After an error nothing, or an idempotent part, was applied: repeat the call. */
 
 void store_close(struct store **store);
-const char *store_kind(const struct store *store);        /* "embedded", "mongodb", "tiered" */
+const char *store_kind(const struct store *store); /* "embedded", "mongodb", "tiered" */
 /** Where the data is and how to look at it, for the summary: two lines at most. */
 void store_describe(struct store *store, char *out, size_t out_size);
 
@@ -136,7 +137,8 @@ void store_queue_close(struct store_queue **queue);
 GLEANER_MUST_CHECK enum gleaner_status store_enqueue(struct store_queue *queue,
                                                      const struct store_job *jobs, size_t count,
                                                      uint64_t *inserted, struct base_error *error);
-/** Claim jobs that are due under a lease; `out` is reset first. GLEANER_OK with count 0 = none due. */
+/** Claim jobs that are due under a lease; `out` is reset first. GLEANER_OK with count 0 = none due.
+ */
 GLEANER_MUST_CHECK enum gleaner_status store_claim(struct store_queue *queue,
                                                    const struct store_claim *how,
                                                    struct store_jobs *out,
@@ -150,14 +152,15 @@ GLEANER_MUST_CHECK enum gleaner_status store_renew(struct store_queue *queue,
                                                    const struct store_outcome *held, size_t count,
                                                    uint32_t lease_ms, uint64_t *lost,
                                                    struct base_error *error);
-/** Give every lease of `owner` back at once (start after our own crash, under the same data lock). */
+/** Give every lease of `owner` back at once (start after our own crash, under the same data lock).
+ */
 GLEANER_MUST_CHECK enum gleaner_status store_release_owner(struct store_queue *queue,
                                                            const char *owner, uint64_t *released,
                                                            struct base_error *error);
-GLEANER_MUST_CHECK enum gleaner_status store_count(struct store_queue *queue,
-                                                   struct store_counts *out,
-                                                   struct base_error *error);
-/** Walk jobs in a state ("ready", "leased", "done", "dead", NULL = all): class and reason included. */
+GLEANER_MUST_CHECK enum gleaner_status
+store_count(struct store_queue *queue, struct store_counts *out, struct base_error *error);
+/** Walk jobs in a state ("ready", "leased", "done", "dead", NULL = all): class and reason included.
+ */
 struct store_job_view {
     const struct store_job *job;
     const char *state, *error_class, *reason;
@@ -178,14 +181,15 @@ store_documents(struct store *store, const char *collection,
 GLEANER_MUST_CHECK enum gleaner_status store_document_count(struct store *store,
                                                             const char *collection, uint64_t *out,
                                                             struct base_error *error);
-/** Small named values (crawl registrations, host holds): put replaces; get gives GLEANER_E_NOT_FOUND. */
+/** Small named values (crawl registrations, host holds): put replaces; get gives
+ * GLEANER_E_NOT_FOUND. */
 GLEANER_MUST_CHECK enum gleaner_status store_meta_put(struct store *store, const char *name,
                                                       const char *value, struct base_error *error);
 GLEANER_MUST_CHECK enum gleaner_status store_meta_get(struct store *store, const char *name,
                                                       struct base_buffer *out,
                                                       struct base_error *error);
 
-/* ---- embedded ----------------------------------------------------------------------------------- */
+/* ---- embedded ---- */
 
 struct store_sqlite_options {
     const char *directory;    /* made if missing; holds gleaner.db and a lock file */
@@ -199,24 +203,24 @@ GLEANER_MUST_CHECK enum gleaner_status store_sqlite_open(const struct store_sqli
                                                          struct store **out,
                                                          struct base_error *error);
 
-/* ---- MongoDB -------------------------------------------------------------------------------------- */
+/* ---- MongoDB ---- */
 
 struct store_mongo_options {
-    struct gleaner_db *db;       /* borrowed */
-    const char *database;        /* NULL = of the URI */
-    const char *jobs_collection; /* default scrapersubmissions */
+    struct gleaner_db *db;           /* borrowed */
+    const char *database;            /* NULL = of the URI */
+    const char *jobs_collection;     /* default scrapersubmissions */
     const char *frontier_collection; /* default gleaner_frontier */
-    uint32_t operation_ms;       /* deadline of one call, wait for a client included; default 30,000 */
+    uint32_t operation_ms; /* deadline of one call, wait for a client included; default 30,000 */
 };
 GLEANER_MUST_CHECK enum gleaner_status store_mongo_open(const struct store_mongo_options *options,
                                                         struct store **out,
                                                         struct base_error *error);
 
-/* ---- tiered, and its spool ----------------------------------------------------------------------- */
+/* ---- tiered, and its spool ---- */
 
 struct store_tiered_options {
-    struct store *local;  /* sqlite; borrowed */
-    struct store *remote; /* mongo; borrowed */
+    struct store *local;             /* sqlite; borrowed */
+    struct store *remote;            /* mongo; borrowed */
     bool (*remote_is_up)(void *ctx); /* asked before each remote write: no waiting while down */
     void *remote_ctx;
     uint32_t drain_documents_per_s; /* default 2,000 */
@@ -230,6 +234,7 @@ struct store_spool_stats {
 };
 void store_tiered_spool(struct store *store, struct store_spool_stats *out);
 /** Wait until the spool is empty. GLEANER_E_TIMEOUT at the deadline (monotonic). */
-GLEANER_MUST_CHECK enum gleaner_status store_tiered_drain(struct store *store, uint64_t deadline_ns);
+GLEANER_MUST_CHECK enum gleaner_status store_tiered_drain(struct store *store,
+                                                          uint64_t deadline_ns);
 
 #endif
