@@ -22,18 +22,32 @@ void module_registry_destroy(struct module_registry **registry);
  * Load one shared object: open it (RTLD_NOW | RTLD_LOCAL), find the symbol, check size, version,
  * name and types, call open, register. A failing step undoes the earlier ones.
  *
- * Thread: [startup] or [owner] at run time (workers may be inside other modules).
- * Errors: GLEANER_E_NOT_FOUND no such file; GLEANER_E_INVALID not a shared object, no symbol
- *         `gleaner_module`, bad name or types; GLEANER_E_UNSUPPORTED ABI newer than ours or size
- *         too small; GLEANER_E_EXISTS the name is taken. Each with its own message.
+ * Thread: [any] but a worker inside a module; loads and unloads are serialised by a lock that no
+ *         reader takes. Workers may be inside other modules meanwhile.
+ * Errors: GLEANER_E_NOT_FOUND no such file; GLEANER_E_INVALID not a shared object, truncated, no
+ *         symbol `gleaner_module`, bad name or types; GLEANER_E_UNSUPPORTED ABI newer than ours or
+ *         size too small; GLEANER_E_EXISTS the name, or one of the types, is taken; otherwise what
+ *         the module's open returned. Each with its own message.
  */
 GLEANER_MUST_CHECK enum gleaner_status module_load(struct module_registry *registry,
                                                    const char *path, struct base_error *error);
 /** Load every *.so of a directory in name order; stops at the first that fails. */
 GLEANER_MUST_CHECK enum gleaner_status module_load_directory(struct module_registry *registry,
-                                                             const char *directory,
-                                                             size_t *loaded,
+                                                             const char *directory, size_t *loaded,
                                                              struct base_error *error);
+
+/**
+ * Take a module out: from now on no worker enters it; wait until the last one has left, then close
+ * it and unmap its code.
+ *
+ * Thread: [any] but a worker inside a module. Blocks until the deadline (real monotonic clock).
+ * Errors: GLEANER_E_NOT_FOUND no module of that name; GLEANER_E_TIMEOUT somebody is still inside:
+ *         the module is out of the table and stays mapped; it is closed by the next load, unload or
+ *         destroy that finds it empty.
+ */
+GLEANER_MUST_CHECK enum gleaner_status module_unload(struct module_registry *registry,
+                                                     const char *name, uint64_t deadline_ns,
+                                                     struct base_error *error);
 
 /* A module on loan: it is not unloaded before module_release(). */
 struct module_use {
@@ -41,8 +55,9 @@ struct module_use {
     void *state;
     void *loaded; /* opaque */
 };
-/** The module for a job type; "page" is handled by "text". GLEANER_E_NOT_FOUND names the known types
- *  through module_describe(). Thread: [any]; wait-free (one RCU read section, one counter). */
+/** The module for a job type; "page" is handled by "text". GLEANER_E_NOT_FOUND names the known
+ * types through module_describe(). Thread: [any]; wait-free (one RCU read section, one counter).
+ * Give it back with module_release(), on any thread. */
 GLEANER_MUST_CHECK enum gleaner_status module_acquire(struct module_registry *registry,
                                                       const char *type, struct module_use *out);
 void module_release(struct module_registry *registry, struct module_use *use);
