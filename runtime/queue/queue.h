@@ -10,13 +10,15 @@
 #include "base.h"
 #include "store.h"
 
-/* ---- scope: which links a crawl follows ------------------------------------------------------------ */
+/* ---- scope: which links a crawl follows
+ * ------------------------------------------------------------ */
 
 struct queue_scope_options {
     const char *const *seeds; /* normalised URLs */
     size_t seed_count;
-    bool same_host;            /* scheme, host and port of a seed (default true unless include given) */
-    const char *const *include; /* globs over the whole URL: `*` any, `?` one; a link must match one */
+    bool same_host; /* scheme, host and port of a seed (default true unless include given) */
+    const char *const
+        *include; /* globs over the whole URL: `*` any, `?` one; a link must match one */
     size_t include_count;
     const char *const *exclude;
     size_t exclude_count;
@@ -35,21 +37,22 @@ bool queue_scope_allows(const struct queue_scope *scope, const char *url, size_t
 /** `*` and `?` globs, linear time. Thread: [any]. */
 bool queue_glob_match(const char *glob, const char *text, size_t len);
 
-/* ---- the queue --------------------------------------------------------------------------------------- */
+/* ---- the queue
+ * --------------------------------------------------------------------------------------- */
 
 struct queue;
 
 struct queue_options {
-    struct store_queue *store;        /* borrowed */
-    const struct queue_scope *scope;  /* borrowed; NULL for submissions */
-    const char *owner;                /* copied */
-    uint32_t lease_ms;                /* default 60,000 */
-    uint32_t max_attempts;            /* default 4 */
-    uint32_t max_deliveries;          /* default 5: then it is a poison job */
-    uint32_t retry_base_ms;           /* default 1,000, full jitter, doubled each attempt */
-    uint32_t retry_cap_ms;            /* default 300,000 */
-    uint64_t max_pages;               /* stop following new links after so many; 0 = no limit */
-    size_t seen_keys;                 /* size of the in-memory filter, default 1,048,576 */
+    struct store_queue *store;       /* borrowed */
+    const struct queue_scope *scope; /* borrowed; NULL for submissions */
+    const char *owner;               /* copied */
+    uint32_t lease_ms;               /* default 60,000 */
+    uint32_t max_attempts;           /* default 4 */
+    uint32_t max_deliveries;         /* default 5: then it is a poison job */
+    uint32_t retry_base_ms;          /* default 1,000, full jitter, doubled each attempt */
+    uint32_t retry_cap_ms;           /* default 300,000 */
+    uint64_t max_pages;              /* stop following new links after so many; 0 = no limit */
+    size_t seen_keys;                /* size of the in-memory filter, default 1,048,576 */
 };
 GLEANER_MUST_CHECK enum gleaner_status queue_create(const struct queue_options *options,
                                                     struct queue **out);
@@ -64,15 +67,19 @@ GLEANER_MUST_CHECK enum gleaner_status queue_seed(struct queue *queue, const cha
                                                   size_t count, const char *type,
                                                   uint64_t *inserted, struct base_error *error);
 
-/* A page's worth of links, collected without a lock, then filtered in one go. */
+/* The links of one batch, each once. Zero-initialised is empty and valid; one thread's own. */
 struct queue_links {
     struct store_job *jobs;
     size_t count, cap;
     struct base_arena arena;
+    struct base_keyset keys; /* of this batch */
+    bool is_ready;
 };
 /**
- * Add a link if it is in scope and not in the seen-filter. Thread: [any]; takes the filter's lock
- * briefly. `via` as in store_job. True when it was added.
+ * Add a link if it is in scope, new to this batch, and not in the seen-filter. Keys enter the
+ * seen-filter only when queue_settle() has stored them: a link of a page that is done again after
+ * a failure is never lost. Thread: [any]; takes the filter's lock briefly. `via` as in store_job,
+ * "" for none. True when it was added.
  */
 bool queue_links_add(struct queue *queue, struct queue_links *links, const char *url, size_t len,
                      uint32_t depth, const char *via);
@@ -80,8 +87,8 @@ void queue_links_reset(struct queue_links *links);
 void queue_links_fini(struct queue_links *links);
 
 /** Claim up to max jobs. GLEANER_OK with none = nothing due now. */
-GLEANER_MUST_CHECK enum gleaner_status queue_claim(struct queue *queue, uint32_t max,
-                                                   struct store_jobs *out, struct base_error *error);
+GLEANER_MUST_CHECK enum gleaner_status
+queue_claim(struct queue *queue, uint32_t max, struct store_jobs *out, struct base_error *error);
 
 /** Decide what becomes of a failed job: retry with back-off or dead letter. `permanent`: no retry
  *  can help; `retry_after_ms`: the server's wish, 0 = none. Fills *out except class and reason. */
@@ -99,5 +106,6 @@ struct queue_stats {
 };
 void queue_read_stats(const struct queue *queue, struct queue_stats *out);
 struct store_queue *queue_store(const struct queue *queue);
+uint32_t queue_lease_ms(const struct queue *queue);
 
 #endif

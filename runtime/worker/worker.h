@@ -3,9 +3,9 @@
  * @file worker.h
  * The door of runtime/worker: worker threads that join queue, fetch, modules and store.
  *
- * Each worker loops: keep the fetchers supplied (claim a batch under leases, submit), take a finished
- * page, run its module, collect documents and links, settle them in batches. A batch is settled when
- * it is full, when it is old, or when the fetchers run dry.
+ * Each worker loops: keep the fetchers supplied (claim a batch under leases, submit), take a
+ * finished page, run its module, collect documents and links, settle them in batches. A batch is
+ * settled when it is full, when it is old, or when the fetchers run dry.
  */
 #ifndef WORKER_ROOM_H
 #define WORKER_ROOM_H
@@ -19,20 +19,21 @@ struct gleaner_db;
 struct worker_group;
 
 struct worker_options {
-    uint32_t threads;             /* default: processors */
-    struct fetch_engine *fetch;   /* all borrowed */
+    uint32_t threads;           /* default: processors */
+    struct fetch_engine *fetch; /* all borrowed */
     struct queue *queue;
     struct module_registry *modules;
-    struct gleaner_db *db;        /* NULL without MongoDB */
-    const char *collection;       /* of crawl pages, default "pages" */
+    struct gleaner_db *db;  /* NULL without MongoDB */
+    const char *collection; /* of crawl pages, default "pages" */
     bool markdown;
-    bool is_crawl;                /* redirects become links, pages are followed; ends when done */
-    uint64_t max_pages;           /* 0 = no limit */
-    uint32_t batch_pages;         /* default 100 */
-    uint64_t batch_bytes;         /* default 8 MiB */
-    uint32_t batch_ms;            /* default 200: oldest page of an unsettled batch */
-    uint32_t prefetch;            /* jobs held ahead of the fetchers, default 2 x max_transfers */
-    uint32_t handle_ms;           /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
+    bool is_crawl;        /* redirects become links, pages are followed; ends when done */
+    uint64_t max_pages;   /* 0 = no limit */
+    uint32_t batch_pages; /* default 100 */
+    uint64_t batch_bytes; /* default 8 MiB */
+    uint32_t batch_ms;    /* default 200: oldest page of an unsettled batch */
+    uint32_t prefetch;    /* jobs held ahead of the fetchers, default 2 x max_transfers */
+    uint32_t handle_ms;   /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
+    uint32_t give_up_ms;  /* settling failed without a break for so long: end; 0 = never */
     const char *(*setting)(void *ctx, const char *module, const char *name);
     void *setting_ctx;
 };
@@ -57,14 +58,16 @@ struct worker_stats {
     uint64_t pages, documents_new, documents_replaced, documents_spooled, documents_refused;
     uint64_t failures[FETCH_CLASS_COUNT]; /* final ones, by class */
     uint64_t module_failures, redirects, retries, settle_errors;
-    uint64_t in_flight;      /* claimed and not settled */
+    uint64_t in_flight; /* claimed and not settled */
     uint64_t settle_p50_ns, settle_p99_ns, handle_p50_ns, handle_p99_ns;
+    bool has_given_up; /* the store failed for give_up_ms: the group ended by itself */
     enum gleaner_status last_settle_status;
     char last_error[200];
 };
 void worker_group_read_stats(struct worker_group *group, struct worker_stats *out);
 /** Named counters of modules: calls row for each. */
 void worker_group_read_counters(struct worker_group *group,
-                                void (*row)(void *ctx, const char *name, uint64_t value), void *ctx);
+                                void (*row)(void *ctx, const char *name, uint64_t value),
+                                void *ctx);
 
 #endif

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a finished transfer to documents, links and one outcome in the worker's batch. */
+#include "worker_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { KEY_HEX = 16, MAX_HOPS = 10, KEEP_DECODED = 1 << 20 };
+
+static void done(const struct held_job *held, struct store_outcome *outcome)
+{
+    *outcome = (struct store_outcome){.key = held->job.key,
+                                      .token = held->job.token,
+                                      .kind = STORE_DONE,
+                                      .error_class = "",
+                                      .reason = ""};
+    memcpy(outcome->id, held->job.id, sizeof(outcome->id));
+}
+
+/* Says what failed and why in words that outlive the result. */
+static void fail(struct worker *worker, struct held_job *held, bool permanent,
+                 uint64_t retry_after_ms, const char *error_class, const char *reason)
+{
+    struct worker_group *group = worker->group;
+    struct store_outcome outcome;
+    queue_decide_failure(group->options.queue, &held->job, permanent, retry_after_ms, &outcome);
+    outcome.error_class = batch_copy(&worker->batch, error_class);
+    outcome.reason = batch_copy(&worker->batch, reason);
+    if (outcome.error_class == NULL || outcome.reason == NULL) {
+        outcome.error_class = outcome.reason = "";
+    }
+    if (outcome.kind == STORE_RETRY) {
+        base_counter_add(&group->retries, 1);
+    }
+    batch_add(worker, held, &outcome);
+}
+
+static void fail_fetch(struct worker *worker, struct held_job *held,
+                       const struct fetch_result *result, enum fetch_class fetch_class,
+                       const char *reason)
+{
+    bool permanent = !fetch_class_is_retryable(fetch_class, result->http_status);
+    size_t before = worker->batch.count;
+    fail(worker, held, permanent, result->retry_after_ms, fetch_class_name(fetch_class), reason);
+    if (worker->batch.count > before && worker->batch.outcomes[before].kind == STORE_DEAD) {
+        base_counter_add(&worker->group->failures[fetch_class], 1);
+        base_log_debug("worker", "url=%s failed=%s reason=\"%s\"", held->job.url,
+                       fetch_class_name(fetch_class), reason);
+    }
+}
+
+/* A redirect of a crawl is a link: its target passes scope, de-duplication, robots and politeness
+ * like any other. `via` carries the keys passed so far, so that a loop is seen although the
+ * frontier remembers every URL. */
+static void follow_redirect(struct worker *worker, struct held_job *held,
+                            const struct fetch_result *result)
+{
+    char via[(MAX_HOPS + 1) * KEY_HEX + 1], key[KEY_HEX + 1], target[KEY_HEX + 1];
+    size_t len = strlen(result->location);
+
+    snprintf(key, sizeof(key), "%016llx", (unsigned long long)held->job.key);
+    snprintf(target, sizeof(target), "%016llx",
+             (unsigned long long)queue_key_of_url(result->location, len));
+    if (strcmp(key, target) == 0 || strstr(held->job.via, target) != NULL ||
+        strlen(held->job.via) >= MAX_HOPS * KEY_HEX) {
+        char reason[160];
+        snprintf(reason, sizeof(reason), "the redirects go in a circle or over %d hops", MAX_HOPS);
+        fail_fetch(worker, held, result, FETCH_REDIRECT_LOOP, reason);
+        return;
+    }
+    snprintf(via, sizeof(via), "%s%s", held->job.via, key);
+    queue_links_add(worker->group->options.queue, &worker->batch.links, result->location, len,
+                    held->job.depth, via);
+    struct store_outcome outcome;
+    done(held, &outcome);
+    outcome.error_class = "redirect";
+    base_counter_add(&worker->group->redirects, 1);
+    batch_add(worker, held, &outcome);
+}
+
+static bool robots_tag_has(const char *tag, const char *word)
+{
+    return tag != NULL && (strcasestr(tag, word) != NULL || strcasestr(tag, "none") != NULL);
+}
+
+static void fill_page(const struct worker *worker, const struct held_job *held,
+                      const struct fetch_result *result, struct base_slice body,
+                      const char *charset, struct gleaner_page *page)
+{
+    *page = (struct gleaner_page){
+        .size = sizeof(*page),
+        .url = result->url,
+        .url_len = strlen(result->url),
+        .body = body.data ? body.data : "",
+        .body_len = body.len,
+        .content_type = result->content_type ? result->content_type : "",
+        .charset = charset,
+        .type = held->job.type,
+        .http_status = result->http_status,
+        .depth = held->job.depth,
+        .fetched_at_ms = base_wall_ms(),
+        .want_markdown = worker->group->options.markdown || !worker->group->options.is_crawl,
+        .want_links = worker->group->options.is_crawl,
+    };
+}
+
+static void add_links(struct worker *worker, const struct held_job *held)
+{
+    struct gleaner_task *task = &worker->task;
+    const char *at = task->links.data, *end = at + task->links.len;
+    while (at < end) {
+        size_t len = strlen(at);
+        queue_links_add(worker->group->options.queue, &worker->batch.links, at, len,
+                        held->job.depth + 1, "");
+        at += len + 1;
+    }
+}
+
+/* `results` of a submission: always the whole skeleton, since a missing array makes a concurrent
+ * save of the application fail (reference/application.md). */
+static void add_results(struct worker *worker, const struct held_job *held,
+                        struct store_outcome *outcome)
+{
+    static const char *const kinds[] = {"text", "image", "video"};
+    struct gleaner_task *task = &worker->task;
+    bson_t results, kind, array;
+
+    bson_init(&results);
+    for (size_t i = 0; i < BASE_ARRAY_LEN(kinds); i++) {
+        bool is_ours = strcmp(kinds[i], held->job.type) == 0;
+        bson_append_document_begin(&results, kinds[i], -1, &kind);
+        BSON_APPEND_BOOL(&kind, "contentFound", is_ours && outcome->content_found);
+        if (i == 0) {
+            bson_append_utf8(&kind, "content", -1,
+                             is_ours && task->result_text.len ? task->result_text.data : "",
+                             is_ours ? (int)task->result_text.len : 0);
+        } else {
+            bson_append_array_begin(&kind, "content", -1, &array);
+            bson_append_array_end(&kind, &array);
+        }
+        bson_append_document_end(&results, &kind);
+    }
+    uint8_t *copy = base_arena_alloc(&worker->batch.arena, results.len);
+    if (copy != NULL) {
+        memcpy(copy, bson_get_data(&results), results.len);
+        outcome->results = copy;
+        outcome->results_len = results.len;
+    }
+    bson_destroy(&results);
+}
+
+static void accept_page(struct worker *worker, struct held_job *held)
+{
+    struct worker_group *group = worker->group;
+    struct gleaner_task *task = &worker->task;
+    struct store_outcome outcome;
+    bool has_document = worker->batch.documents.count > task->first_document;
+
+    done(held, &outcome);
+    outcome.content_found = task->has_found ? task->found : has_document;
+    if (!group->options.is_crawl) {
+        add_results(worker, held, &outcome);
+    }
+    if (task->noindex || (task->has_found && !task->found)) {
+        document_list_truncate(&worker->batch.documents, task->first_document);
+    }
+    if (!task->nofollow) {
+        add_links(worker, held);
+    }
+    if (has_document) {
+        base_counter_add(&group->pages, 1);
+    }
+    batch_add(worker, held, &outcome);
+}
+
+static void reject_page(struct worker *worker, struct held_job *held, bool permanent)
+{
+    struct gleaner_task *task = &worker->task;
+    document_list_truncate(&worker->batch.documents, task->first_document);
+    base_counter_add(&worker->group->module_failures, 1);
+    fail(worker, held, permanent, 0, "module",
+         task->last_message.len ? task->last_message.data : "the module gave no reason");
+}
+
+static enum gleaner_verdict run_module(struct worker *worker, const struct held_job *held,
+                                       const struct module_use *use,
+                                       const struct gleaner_page *page)
+{
+    struct worker_group *group = worker->group;
+    struct gleaner_task *task = &worker->task;
+    uint64_t start_ns = base_mono_ns();
+
+    document_task_reset(task);
+    task->held = held;
+    task->module_name = use->module->name;
+    task->deadline_ns = start_ns + group->options.handle_ms * BASE_NS_PER_MS;
+    enum gleaner_verdict verdict = use->module->handle(use->state, worker_host(), task, page);
+    worker_host()->doc_abort(task); /* a document begun and not committed is not emitted */
+    worker_host()->check_in(task, 0, 0);
+    base_histogram_add(&group->handle_ns, base_mono_ns() - start_ns);
+    return verdict;
+}
+
+static void process_body(struct worker *worker, struct held_job *held, struct fetch_result *result)
+{
+    struct worker_group *group = worker->group;
+    struct module_use use;
+    struct gleaner_page page;
+    struct base_slice body;
+    const char *charset;
+
+    base_buffer_reset(&worker->decoded, KEEP_DECODED);
+    if (fetch_decode(result->body, result->body_len, result->content_type, &worker->decoded, &body,
+                     &charset) != GLEANER_OK) {
+        fail(worker, held, false, 0, "charset", "no memory to decode the page");
+        return;
+    }
+    if (module_acquire(group->options.modules, held->job.type, &use) != GLEANER_OK) {
+        fail(worker, held, true, 0, "no_module", "no module takes jobs of this type");
+        base_counter_add(&group->module_failures, 1);
+        return;
+    }
+    fill_page(worker, held, result, body, charset, &page);
+    enum gleaner_verdict verdict = run_module(worker, held, &use, &page);
+    module_release(group->options.modules, &use);
+    worker->task.noindex |= robots_tag_has(result->robots_tag, "noindex");
+    worker->task.nofollow |= robots_tag_has(result->robots_tag, "nofollow");
+    if (verdict == GLEANER_PAGE_DONE || verdict == GLEANER_PAGE_SKIPPED) {
+        accept_page(worker, held);
+    } else {
+        reject_page(worker, held, verdict == GLEANER_PAGE_FAILED);
+    }
+}
+
+void page_process(struct worker *worker, struct fetch_result *result)
+{
+    struct held_job *held = result->user;
+    struct store_outcome outcome;
+
+    switch (result->fetch_class) {
+    case FETCH_OK:
+        process_body(worker, held, result);
+        break;
+    case FETCH_REDIRECT:
+        follow_redirect(worker, held, result);
+        break;
+    case FETCH_NOT_MODIFIED:
+        done(held, &outcome);
+        batch_add(worker, held, &outcome);
+        break;
+    case FETCH_CANCELLED:
+        done(held, &outcome);
+        outcome.kind = STORE_RELEASE;
+        batch_add(worker, held, &outcome);
+        break;
+    default:
+        fail_fetch(worker, held, result, result->fetch_class, result->reason);
+        break;
+    }
+}

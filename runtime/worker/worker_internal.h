@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file worker_internal.h
+ * What the files of this room share. loop.c runs a thread, supply.c claims and submits, page.c
+ * turns a result into documents, links and an outcome, host.c serves the module meanwhile,
+ * document.c builds BSON, batch.c settles, held.c keeps the list of jobs on lease.
+ */
+#ifndef WORKER_INTERNAL_H
+#define WORKER_INTERNAL_H
+
+#include "base.h"
+#include "fetch.h"
+#include "gleaner/db.h"
+#include "gleaner/worker.h"
+#include "module.h"
+#include "queue.h"
+#include "store.h"
+#include "sync.h"
+#include "worker.h"
+
+#include <bson/bson.h>
+
+/* A job on lease: from its claim until its outcome is settled. One allocation, strings behind it.
+ */
+struct held_job {
+    struct store_job job;             /* its strings live behind this struct; immutable */
+    uint64_t lease_until_ns;          /* guarded by held_list.lock */
+    struct held_job *next, *previous; /* guarded by held_list.lock */
+};
+
+/* All jobs on lease of this process. */
+struct held_list {
+    struct sync_mutex *lock; /* protects everything here; taken under no other lock */
+    struct held_job *head;
+    /* writes: under lock; reads: any, relaxed (reports and the done check, which settles later) */
+    _Atomic uint64_t count;
+};
+
+enum { DOCUMENT_MAX_DEPTH = 16, GROUP_MAX_COUNTERS = 64 };
+
+/* A document in work and the documents of the batch: one growing buffer, each document behind the
+ * last one. Offsets, not pointers, because the buffer moves when it grows. */
+struct document_ref {
+    size_t offset;
+    uint32_t len;
+    size_t collection, url; /* offsets into names; SIZE_MAX = none */
+    uint8_t id[STORE_ID_BYTES];
+};
+struct document_list {
+    uint8_t *bytes;
+    size_t bytes_len;
+    bson_writer_t *writer;
+    struct document_ref *refs;
+    size_t count, cap;
+    struct base_buffer names;
+    size_t offset; /* end of the last committed document */
+};
+
+/* Everything a worker has done and not settled yet. */
+struct batch {
+    struct document_list documents;
+    struct queue_links links;
+    struct store_outcome *outcomes;
+    struct held_job **jobs; /* jobs[i] belongs to outcomes[i] */
+    size_t count, cap;
+    struct base_arena arena; /* classes, reasons, results */
+    uint64_t oldest_ns;      /* when the first outcome came in; 0 = empty */
+};
+
+struct worker_group;
+
+/* One page in work: what a module knows as its task. Lives in the worker, reused. */
+struct gleaner_task {
+    uint32_t magic;
+    struct worker *worker;
+    const struct held_job *held;
+    const char *module_name;
+    uint64_t deadline_ns;
+
+    bson_t *levels[DOCUMENT_MAX_DEPTH]; /* [0] is the document, or NULL when none is open */
+    bson_t children[DOCUMENT_MAX_DEPTH];
+    uint32_t array_index[DOCUMENT_MAX_DEPTH];
+    bool is_array[DOCUMENT_MAX_DEPTH];
+    int depth;
+    bool document_failed;
+    struct document_ref pending;
+    size_t first_document; /* documents of this task start here: undone when the page fails */
+
+    struct base_buffer links;       /* NUL-separated URLs */
+    struct base_buffer result_text; /* of a submission: the document's text */
+    struct base_buffer last_message;
+    struct base_buffer repaired;
+    bool noindex, nofollow;
+    bool has_found, found;
+
+    struct gleaner_client client;
+    bool has_client;
+};
+#define TASK_MAGIC UINT32_C(0x6c74736b)
+
+struct worker {
+    struct worker_group *group;
+    struct sync_thread *thread;
+    struct gleaner_task task;
+    struct batch batch;
+    struct base_buffer decoded; /* charset conversion */
+    struct store_jobs claimed;
+    uint64_t settle_retry_ns;   /* after a failed settle: not before then */
+    uint64_t settle_failing_ns; /* since when settling fails; 0 = it works */
+};
+
+struct named_counter {
+    /* writes: the first thread to use the name (compare-exchange, release); reads: acquire */
+    _Atomic(const char *) name;
+    struct base_counter value;
+};
+
+struct worker_group {
+    struct worker_options options;
+    struct worker *workers;
+    uint32_t started;
+    struct held_list held;
+
+    /* one worker at a time supplies the fetchers; guards the two below */
+    struct sync_mutex *supply_lock;
+    uint64_t next_claim_ns, next_renew_ns;
+
+    /* jobs given to the engine whose result was not taken; any worker adds, relaxed: a hint for the
+     * supply, exact when the group is idle because each job adds and subtracts once */
+    _Atomic uint32_t in_engine;
+    /* set by the supplier when the queue gave less than wanted: workers settle early, since their
+     * unsettled links may be the supply. relaxed: late by one page at most */
+    _Atomic bool is_hungry;
+    _Atomic bool is_done;         /* release by the one who finds it; acquire by waiters */
+    _Atomic uint64_t stop_ns;     /* 0 = running; else the deadline of the stop (release/acquire) */
+    _Atomic bool has_given_up;    /* settling failed for good */
+    struct sync_mutex *wait_lock; /* protects nothing but the wait on `changed` and last_error */
+    struct sync_cond *changed;
+
+    struct base_counter pages, documents_new, documents_replaced, documents_spooled;
+    struct base_counter documents_refused, failures[FETCH_CLASS_COUNT], module_failures;
+    struct base_counter redirects, retries, settle_errors;
+    struct base_histogram settle_ns, handle_ns;
+    struct named_counter counters[GROUP_MAX_COUNTERS];
+    enum gleaner_status last_status; /* guarded by wait_lock */
+    char last_error[200];            /* guarded by wait_lock */
+};
+
+/* loop.c */
+void worker_run(void *arg);
+
+/* supply.c */
+/** Claim and submit when the fetchers want more; renew leases. Returns when to call again (ns). */
+uint64_t supply_fetchers(struct worker *worker, uint64_t now_ns);
+/** A settled batch brought new links: claim at once. */
+void supply_is_there(struct worker_group *group);
+bool group_is_stopping(const struct worker_group *group);
+void group_finish(struct worker_group *group);
+
+/* page.c */
+void page_process(struct worker *worker, struct fetch_result *result);
+
+/* document.c */
+enum gleaner_status document_list_init(struct document_list *list);
+void document_list_fini(struct document_list *list);
+void document_list_reset(struct document_list *list);
+/** Forget the documents from index `first` on. */
+void document_list_truncate(struct document_list *list, size_t first);
+void document_task_reset(struct gleaner_task *task);
+
+/* batch.c */
+enum gleaner_status batch_init(struct batch *batch);
+void batch_fini(struct batch *batch);
+/** Add one outcome; `held` goes over to the batch. */
+void batch_add(struct worker *worker, struct held_job *held, const struct store_outcome *outcome);
+char *batch_copy(struct batch *batch, const char *text);
+bool batch_is_due(const struct worker *worker, uint64_t now_ns);
+/** Settle it; on an error it is kept and tried again later. True when it is empty now. */
+bool batch_settle(struct worker *worker);
+
+/* held.c */
+enum gleaner_status held_init(struct held_list *list);
+void held_fini(struct held_list *list);
+struct held_job *held_add(struct held_list *list, const struct store_job *job, uint64_t now_ns);
+void held_remove(struct held_list *list, struct held_job *held);
+uint64_t held_count(const struct held_list *list);
+/** Prolong every lease that has run a third of its time. */
+void held_renew(struct worker_group *group, uint64_t now_ns);
+/** Hand everything back to the store (the stop's deadline passed). */
+void held_release_all(struct worker_group *group);
+
+#endif
