@@ -2,12 +2,12 @@
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* States what only our own mistake can break. Stays on in release; the expression has no effects.
  * Input, network and memory are never asserted. */
-#define BASE_ASSERT(expr)                                                                          \
-    ((expr) ? (void)0 : base_assert_fail(#expr, __FILE__, __LINE__, __func__))
+#define BASE_ASSERT(expr) ((expr) ? (void)0 : base_assert_fail(#expr, __FILE__, __LINE__, __func__))
 
 /**
  * Print place and expression to standard error and abort.

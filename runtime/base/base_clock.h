@@ -3,6 +3,7 @@
 #define BASE_CLOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Monotonic nanoseconds. Deadlines are monotonic; wall clock is for logs and documents only. */
@@ -20,7 +21,7 @@ struct base_clock *base_clock_virtual_create(uint64_t start_ns);
 void base_clock_destroy(struct base_clock **clock);
 bool base_clock_is_virtual(const struct base_clock *clock);
 
-/** Now on that clock. Thread: [any]. One vDSO call, or one relaxed load for a virtual clock. */
+/** Now on that clock. Thread: [any]. One vDSO call, or one load for a virtual clock. */
 uint64_t base_clock_now_ns(const struct base_clock *clock);
 
 /**
@@ -36,6 +37,8 @@ void base_clock_advance(struct base_clock *clock, uint64_t delta_ns);
 typedef void (*base_clock_waker)(void *ctx);
 void base_clock_add_waker(struct base_clock *clock, base_clock_waker waker, void *ctx);
 void base_clock_remove_waker(struct base_clock *clock, base_clock_waker waker, void *ctx);
+/** How many wakers are registered: how a test sees that a thread has gone to sleep on the clock. */
+size_t base_clock_waker_count(struct base_clock *clock);
 
 /** CLOCK_REALTIME in milliseconds since 1970, for documents and logs. Thread: [any]. */
 int64_t base_wall_ms(void);

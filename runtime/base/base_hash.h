@@ -12,12 +12,12 @@ uint64_t base_hash64(const void *data, size_t len);
 /** XXH3, 128 bits, for deterministic document ids; out[16] big-endian. Thread: [any]. */
 void base_hash128(const void *data, size_t len, uint8_t out[16]);
 
-/** CRC-32C of records on disk. Thread: [any]. */
+/** CRC-32C of records on disk: start with crc 0, feed the result back to go on. Thread: [any]. */
 uint32_t base_crc32c(uint32_t crc, const void *data, size_t len);
 
 /* A set of 64-bit keys in open addressing: the in-memory seen-filter. 0 is a legal key.
- * Not thread-safe. Grows to `max_keys`, then refuses (returns false from add, `full` true):
- * it is a cache in front of the store, which has the last word. */
+ * Not thread-safe. Grows to `max_keys`, then keeps no more: it is a cache in front of the store,
+ * which has the last word, so an unknown key always counts as new. */
 struct base_keyset {
     uint64_t *slots;
     size_t cap;
@@ -25,10 +25,11 @@ struct base_keyset {
     size_t max_keys;
     bool has_zero;
 };
+/** max_keys >= 1. Allocates nothing until the first key. */
 void base_keyset_init(struct base_keyset *set, size_t max_keys);
 void base_keyset_fini(struct base_keyset *set);
 bool base_keyset_has(const struct base_keyset *set, uint64_t key);
-/** True when the key was not there before and is now (or could not be kept because it is full). */
+/** True when the key was not there before: it is now, unless the set is full or memory is short. */
 bool base_keyset_add(struct base_keyset *set, uint64_t key);
 void base_keyset_clear(struct base_keyset *set);
 
