@@ -16,7 +16,7 @@
 
 struct _bson_t;
 struct _bson_error_t;
-struct mongo_endpoint; /* one mongoc_client_pool with its monitors */
+struct mongo_endpoint;     /* one mongoc_client_pool with its monitors */
 typedef void mongo_client; /* a mongoc_client_t */
 
 /** mongoc_init()/cleanup() once per process. [startup] */
@@ -25,18 +25,19 @@ void mongo_cleanup(void);
 /** Versions of the driver: header and library. */
 const char *mongo_version(void);
 
-/* ---- error classes: by code and label, never by text ------------------------------------------- */
+/* ---- error classes: by code and label, never by text -------------------------------------------
+ */
 
 enum mongo_error_class {
     MONGO_OK,
-    MONGO_RETRY,       /**< transient on the server: the same client may try again */
-    MONGO_RECONNECT,   /**< the transport or the server's role changed: report, then try again */
-    MONGO_TIMEOUT,     /**< our deadline or a socket timeout: costs this connection only */
-    MONGO_AUTH,        /**< credentials or rights: retrying does not help */
-    MONGO_CONFIG,      /**< URI or option: retrying does not help */
-    MONGO_DUPLICATE,   /**< duplicate key: an answer, not a failure */
-    MONGO_DATA,        /**< this document or command is wrong; others may work */
-    MONGO_BUG          /**< misuse of the driver by us */
+    MONGO_RETRY,     /**< transient on the server: the same client may try again */
+    MONGO_RECONNECT, /**< the transport or the server's role changed: report, then try again */
+    MONGO_TIMEOUT,   /**< our deadline or a socket timeout: costs this connection only */
+    MONGO_AUTH,      /**< credentials or rights: retrying does not help */
+    MONGO_CONFIG,    /**< URI or option: retrying does not help */
+    MONGO_DUPLICATE, /**< duplicate key: an answer, not a failure */
+    MONGO_DATA,      /**< this document or command is wrong; others may work */
+    MONGO_BUG        /**< misuse of the driver by us */
 };
 struct mongo_error {
     enum mongo_error_class error_class;
@@ -52,18 +53,24 @@ enum gleaner_status mongo_error_status(enum mongo_error_class error_class);
 /** Classify a driver error and its reply (may be NULL; labels are read from it). */
 void mongo_classify(const struct _bson_error_t *error, const struct _bson_t *reply,
                     struct mongo_error *out);
+/** Class of a bare server code, as in writeErrors[].code and writeConcernError.code. */
+enum mongo_error_class mongo_classify_code(uint32_t server_code);
 
-/* ---- endpoint ------------------------------------------------------------------------------------ */
+/* ---- endpoint
+ * ------------------------------------------------------------------------------------ */
 
 struct mongo_options {
-    const char *uri;         /**< mongodb:// or mongodb+srv://; copied */
-    const char *app_name;    /**< at most 128 bytes: gleaner/<pid>/<generation> */
-    const char *default_db;  /**< when the URI names none */
+    const char *uri;        /**< mongodb:// or mongodb+srv://; copied */
+    const char *app_name;   /**< at most 128 bytes: gleaner/<pid>/<generation> */
+    const char *default_db; /**< when the URI names none */
+    /* Times: connect, socket and heartbeat times that the URI names are kept, they are explicit;
+     * server selection takes the smaller of both. */
     uint32_t server_selection_ms; /**< default 2,000: no worker ever waits in it (fact 3) */
-    uint32_t connect_ms;     /**< default 5,000 */
-    uint32_t socket_ms;      /**< default 10,000; bound of hello, auth and operations (fact 2) */
-    uint32_t heartbeat_ms;   /**< default 10,000 */
-    uint32_t max_clients;    /**< size of the driver's own pool: our slots, plus spares */
+    uint32_t connect_ms;          /**< default 5,000 */
+    uint32_t socket_ms;    /**< default 10,000; bound of hello, auth and operations (fact 2) */
+    uint32_t heartbeat_ms; /**< default 10,000 */
+    uint32_t max_clients;  /**< at once, connecting ones included: our slots, plus spares; one
+                                more gives GLEANER_E_LIMIT. 0 = no limit */
     bool retry_writes;
     /* Health between our own checks; called on driver threads: must only store atomics or post to
      * a mailbox. May be NULL. */
@@ -86,8 +93,9 @@ const char *mongo_endpoint_address(const struct mongo_endpoint *endpoint);
 const char *mongo_endpoint_database(const struct mongo_endpoint *endpoint);
 /** Clients connected and not destroyed yet. [any] */
 uint32_t mongo_endpoint_clients(const struct mongo_endpoint *endpoint);
-/** Destroy the driver's pool. [reaper] Blocks up to server_selection_ms with a dead server.
- *  Asserts that every client is destroyed. */
+/** Destroy the driver's pool. [reaper] Blocks up to server_selection_ms with a dead server, and
+ *  while a monitor thread is inside a connect or a name look-up. Asserts that every client is
+ *  destroyed. Accepts a pointer to NULL. */
 void mongo_endpoint_close(struct mongo_endpoint **endpoint);
 
 /**
@@ -106,7 +114,8 @@ void mongo_client_destroy(struct mongo_endpoint *endpoint, mongo_client *client)
 /** One ping. Thread: whoever holds the client. */
 enum gleaner_status mongo_client_ping(mongo_client *client, struct mongo_error *error);
 
-/* ---- commands: thread = whoever holds the client ------------------------------------------------- */
+/* ---- commands: thread = whoever holds the client
+ * ------------------------------------------------- */
 
 enum mongo_command_kind { MONGO_READ, MONGO_WRITE };
 /**

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mongo_internal.h"
+
+#include <string.h>
+
+/* The driver reports a socket that broke and one that was silent too long with the same code. The
+ * silent one costs this connection only and must not be reported as a lost server, so the time
+ * tells them apart: an operation that failed on the stream after the whole socket timeout was
+ * waiting for an answer. */
+static void tell_timeout(mongoc_client_t *client, uint64_t started_ns, struct mongo_error *error)
+{
+    if (error->domain != MONGOC_ERROR_STREAM || error->code != MONGOC_ERROR_STREAM_SOCKET) {
+        return;
+    }
+    int32_t limit_ms = mongoc_uri_get_option_as_int32(mongoc_client_get_uri(client),
+                                                      MONGOC_URI_SOCKETTIMEOUTMS, 300000);
+    if (base_mono_ns() - started_ns >= (uint64_t)limit_ms * BASE_NS_PER_MS) {
+        error->error_class = MONGO_TIMEOUT;
+    }
+}
+
+static enum gleaner_status fail(mongoc_client_t *client, uint64_t started_ns,
+                                const bson_error_t *driver_error, const bson_t *reply,
+                                struct mongo_error *error)
+{
+    mongo_classify(driver_error, reply, error);
+    if (error->error_class == MONGO_OK) { /* a failure without a code must not look like success */
+        error->error_class = MONGO_BUG;
+        snprintf(error->message, sizeof error->message, "the driver gave no reason");
+    }
+    tell_timeout(client, started_ns, error);
+    return mongo_error_status(error->error_class);
+}
+
+enum gleaner_status mongo_command(mongo_client *client, const char *database,
+                                  enum mongo_command_kind kind, const bson_t *command,
+                                  bson_t *reply, struct mongo_error *error)
+{
+    struct mongo_error local;
+    struct mongo_error *detail = error != NULL ? error : &local;
+    bson_error_t driver_error = {0};
+    uint64_t started_ns = base_mono_ns();
+    /* Write mode goes to the primary with the URI's write concern. The driver retries only
+     * findAndModify there (it adds txnNumber to no other raw command); that is what we want: the
+     * store repeats its idempotent calls itself, once, on another client. */
+    bool ok = kind == MONGO_WRITE ? mongoc_client_write_command_with_opts(
+                                        client, database, command, NULL, reply, &driver_error)
+                                  : mongoc_client_read_command_with_opts(client, database, command,
+                                                                         mongo_read_primary(), NULL,
+                                                                         reply, &driver_error);
+    if (ok || driver_error.domain == MONGOC_ERROR_WRITE_CONCERN) {
+        memset(detail, 0, sizeof *detail);
+        return GLEANER_OK;
+    }
+    return fail(client, started_ns, &driver_error, reply, detail);
+}
+
+enum gleaner_status mongo_find(mongo_client *client, const char *database, const char *collection,
+                               const bson_t *filter, const bson_t *opts,
+                               bool (*row)(void *ctx, const bson_t *document), void *ctx,
+                               struct mongo_error *error)
+{
+    struct mongo_error local;
+    struct mongo_error *detail = error != NULL ? error : &local;
+    bson_error_t driver_error = {0};
+    const bson_t *document = NULL;
+    const bson_t *reply = NULL;
+    uint64_t started_ns = base_mono_ns();
+    mongoc_collection_t *handle = mongoc_client_get_collection(client, database, collection);
+    mongoc_cursor_t *cursor =
+        mongoc_collection_find_with_opts(handle, filter, opts, mongo_read_primary());
+    bool more = true;
+    while (more && mongoc_cursor_next(cursor, &document)) {
+        more = row(ctx, document);
+        started_ns = base_mono_ns(); /* the next batch has its own socket timeout */
+    }
+    enum gleaner_status status = GLEANER_OK;
+    memset(detail, 0, sizeof *detail);
+    if (mongoc_cursor_error_document(cursor, &driver_error, &reply)) {
+        status = fail(client, started_ns, &driver_error, reply, detail);
+    }
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(handle);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MONGO_INTERNAL_H
+#define MONGO_INTERNAL_H
+
+#include "mongo.h"
+#include "mongo_compat.h"
+
+#define MONGO_ENDPOINT_MAGIC UINT32_C(0x6d6f6e67)
+#define MONGO_APP_NAME_MAX 128 /* the handshake specification's limit */
+
+/* Built by one connector, used by several, closed by the reaper after all of them. */
+struct mongo_endpoint {
+    uint32_t magic;
+
+    /* plain; written in mongo_endpoint_open() before anybody else sees the endpoint, then constant
+     */
+    mongoc_client_pool_t *pool; /* has its own mutex inside */
+    char *address;
+    char *database;
+    uint32_t max_clients; /* 0 = no limit of ours */
+    void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us, bool awaited);
+    void *heartbeat_ctx;
+
+    /* clients connected or connecting
+     * writes: connectors (+1 before they connect), reaper (-1 after the destroy)
+     * reads:  any thread (gauges), the reaper in mongo_endpoint_close
+     * order:  acq_rel on the changes, acquire on the reads: who sees 0 sees the destroys done */
+    _Atomic uint32_t clients;
+};
+
+/** Parse and check `text`; NULL and *error when it is wrong. The message shows no secret. */
+mongoc_uri_t *mongo_uri_parse(const char *text, struct base_error *error);
+/** Primary preference for every read of ours: a queue that reads stale jobs is wrong. */
+const mongoc_read_prefs_t *mongo_read_primary(void);
+
+#endif
