@@ -23,20 +23,21 @@ typedef void (*sync_thread_main)(void *arg);
 enum sync_thread_kind { SYNC_PLAIN, SYNC_READER };
 
 /**
- * Start a thread with all signals blocked and a name of at most 15 characters.
+ * Start a thread with all signals blocked (but those of its own faults) and a name of at most 15
+ * characters.
  *
  * Thread: [any]. Finish building what the thread uses first: the thread starts last.
  * Errors: GLEANER_E_NOMEM when the system gives no thread.
  */
-GLEANER_MUST_CHECK enum gleaner_status sync_thread_start(struct sync_thread **out,
-                                                         const char *name,
+GLEANER_MUST_CHECK enum gleaner_status sync_thread_start(struct sync_thread **out, const char *name,
                                                          enum sync_thread_kind kind,
                                                          sync_thread_main run, void *arg);
 /** Wait for its end and free it; *thread becomes NULL. NULL is accepted. Thread: [owner]. */
 void sync_thread_join(struct sync_thread **thread);
 /** Join only if it ends before the deadline (real clock); false leaves it running. */
 bool sync_thread_join_until(struct sync_thread **thread, uint64_t deadline_ns);
-/** Forget a thread that may never end (a stuck connector); it frees itself. *thread becomes NULL. */
+/** Forget a thread that may never end (a stuck connector); it frees itself. *thread becomes NULL.
+ */
 void sync_thread_abandon(struct sync_thread **thread);
 
 /** Kernel thread id of the caller, cached per thread. Thread: [any]. Names owners in reports. */
@@ -103,7 +104,8 @@ static inline void sync_cpu_relax(void)
 #endif
 }
 
-/* ---- publish / read / grace period (RCU, memb flavour) ---------------------------------------- */
+/* ---- publish / read / grace period (RCU, memb flavour) ----------------------------------------
+ */
 
 /* A published pointer: one writer at a time publishes, any number of readers read. */
 struct sync_published {
@@ -117,7 +119,11 @@ struct sync_published {
 void sync_read_lock(void);
 void sync_read_unlock(void);
 /** The present object; valid until sync_read_unlock(). Thread: [reader], inside a section. */
-void *sync_read(const struct sync_published *published);
+static inline void *sync_read(const struct sync_published *published)
+{
+    /* acquire: pairs with the release in sync_publish */
+    return atomic_load_explicit(&published->pointer, memory_order_acquire);
+}
 /** Publish `object` and return the one it replaces, which readers may still use.
  *  Thread: the one publisher. Follow with sync_wait_readers(), then free. */
 void *sync_publish(struct sync_published *published, void *object);
@@ -127,7 +133,8 @@ void sync_wait_readers(void);
 /** For the mutation check only: SYNC_MUTATE_NO_GRACE at build time makes sync_wait_readers() a
  *  no-op, and ThreadSanitizer must report it. */
 
-/* ---- queues ----------------------------------------------------------------------------------- */
+/* ---- queues -----------------------------------------------------------------------------------
+ */
 
 /* An intrusive many-producer single-consumer queue; pushing is wait-free (liburcu's wfcqueue). */
 struct sync_mpsc_node {
@@ -138,7 +145,8 @@ GLEANER_MUST_CHECK enum gleaner_status sync_mpsc_create(struct sync_mpsc **out);
 void sync_mpsc_destroy(struct sync_mpsc **queue);
 /** Thread: [any]. Wait-free; usable in driver callbacks. Ownership of the node goes in. */
 void sync_mpsc_push(struct sync_mpsc *queue, struct sync_mpsc_node *node);
-/** Thread: the consumer. NULL when empty. */
+/** Thread: the consumer; never waits. NULL when empty, or when the oldest push is still under way:
+ *  wake the consumer after each push, not only after the first. */
 struct sync_mpsc_node *sync_mpsc_pop(struct sync_mpsc *queue);
 
 /* A bounded many-producer many-consumer ring of pointers with blocking on both sides; a lock and
@@ -170,14 +178,19 @@ GLEANER_MUST_CHECK enum gleaner_status sync_mailbox_create(struct sync_mailbox *
                                                            size_t capacity);
 void sync_mailbox_destroy(struct sync_mailbox **mailbox);
 /** Post. Thread: [any], wait-free, no allocation; usable in driver callbacks. key != 0.
- *  True when the box was empty before: the poster should wake the consumer. */
+ *  True when the box was empty before, or was taken from meanwhile: wake the consumer. */
 bool sync_mailbox_post(struct sync_mailbox *mailbox, uint64_t key, uint64_t detail,
                        uint64_t now_ns);
-/** Take everything that is there. Thread: the one consumer. Returns how many of `out` are filled.
- *  Sum of `count` over all takes equals the number of posts. */
+/** Take everything that is there. Thread: the one consumer; never waits. Returns how many of `out`
+ *  are filled; when that is `max`, call again. One key may come twice in a take, and the report of
+ * a post that is under way may come with a later one, for which its poster is told to wake you. Sum
+ * of `count` over all takes equals the number of posts. */
 size_t sync_mailbox_take(struct sync_mailbox *mailbox, struct sync_report *out, size_t max);
+/** How many reports found all cells taken by other keys, since the creation. Thread: [any]. */
+uint64_t sync_mailbox_overflow(const struct sync_mailbox *mailbox);
 
-/* ---- shutdown --------------------------------------------------------------------------------- */
+/* ---- shutdown ---------------------------------------------------------------------------------
+ */
 
 /** True in a child after fork() without exec: everything of libgleaner refuses to work there. */
 bool sync_in_forked_child(void);
