@@ -98,4 +98,45 @@ const char *store_jobs_text(struct store_jobs *jobs, const char *text);
 
 bool store_type_matches(const struct store_claim *how, const char *type);
 
+/* ---- the spool: documents in the embedded file that the remote cannot take now ----
+ *
+ * One entry a document (collection, id), in the order of arrival; a later version replaces the
+ * earlier and moves to the end. An entry carries a CRC-32C; one that does not check out is set
+ * aside (table spool_damaged), logged and never replayed. `local` is an embedded store. */
+
+/** store_settle() with documents going to the spool instead of `documents`, in the same one
+ *  transaction as links and outcomes. GLEANER_E_FULL when the spool's limit would be passed. */
+enum gleaner_status store_spool_settle(struct store_queue *local_queue,
+                                       const struct store_settlement *settlement,
+                                       struct store_settled *out, struct base_error *error);
+/** The documents alone. */
+enum gleaner_status store_spool_write(struct store *local, const struct store_document *documents,
+                                      size_t count, struct store_settled *out,
+                                      struct base_error *error);
+/** held[i] = an earlier version of documents[i] is in the spool; *any = some are. */
+enum gleaner_status store_spool_held(struct store *local, const struct store_document *documents,
+                                     size_t count, bool *held, bool *any, struct base_error *error);
+
+struct store_spool_batch { /* zero-initialise; the arena owns what documents point to */
+    struct store_document *documents;
+    int64_t *sequence;
+    size_t count, cap;
+    struct base_arena arena;
+};
+/** The oldest entries: up to max_documents, and max_bytes (but at least one). */
+enum gleaner_status store_spool_take(struct store *local, size_t max_documents, uint64_t max_bytes,
+                                     struct store_spool_batch *batch, struct base_error *error);
+/** Forget entries that the remote has acknowledged. One that was replaced meanwhile stays: its
+ *  sequence number is another. */
+enum gleaner_status store_spool_remove(struct store *local, const struct store_spool_batch *batch,
+                                       struct base_error *error);
+void store_spool_batch_fini(struct store_spool_batch *batch);
+enum gleaner_status store_spool_read(struct store *local, struct store_spool_stats *out,
+                                     struct base_error *error);
+/** Walk the entries of a collection (NULL = all) as BSON with `_id`, oldest first. */
+enum gleaner_status store_spool_walk(struct store *local, const char *collection,
+                                     bool (*row)(void *ctx, const char *collection,
+                                                 const uint8_t *bson, uint32_t len),
+                                     void *ctx, struct base_error *error);
+
 #endif
