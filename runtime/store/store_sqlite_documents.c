@@ -136,10 +136,6 @@ enum gleaner_status store_sqlite_write_documents(struct store *store,
  * A walk has its own connection: it sees one snapshot for as long as it takes, holds no lock of
  * ours while the caller's `row` runs, and stops no writer. */
 
-#define WALK_SQL                                                                                   \
-    "SELECT c.name, d.id, d.bson FROM collections c JOIN documents d ON d.collection = c.id"       \
-    " WHERE ?1 IS NULL OR c.name = ?1 ORDER BY c.id, d.id"
-
 static enum gleaner_status walk_rows(struct store_sqlite *s, sqlite3 *db, sqlite3_stmt *walk,
                                      bool (*row)(void *ctx, const char *collection,
                                                  const uint8_t *bson, uint32_t len),
@@ -168,27 +164,49 @@ static enum gleaner_status walk_rows(struct store_sqlite *s, sqlite3 *db, sqlite
     return status;
 }
 
+/* `sql` gives collection, id, bson and takes the collection's name, or NULL for all, as ?1. */
+static enum gleaner_status walk(struct store_sqlite *s, const char *sql, const char *collection,
+                                bool (*row)(void *ctx, const char *collection, const uint8_t *bson,
+                                            uint32_t len),
+                                void *ctx, struct base_error *error)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    enum gleaner_status status = store_db_connect(s, SQLITE_OPEN_READONLY, &db, error);
+    if (status != GLEANER_OK) {
+        return status;
+    }
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) {
+        status = store_db_error(s, db, error);
+    } else {
+        sqlite3_bind_text(statement, 1, collection, -1, SQLITE_STATIC);
+        status = walk_rows(s, db, statement, row, ctx, error);
+    }
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return status;
+}
+
 enum gleaner_status store_sqlite_documents(struct store *store, const char *collection,
                                            bool (*row)(void *ctx, const char *collection,
                                                        const uint8_t *bson, uint32_t len),
                                            void *ctx, struct base_error *error)
 {
-    struct store_sqlite *s = (struct store_sqlite *)store;
-    sqlite3 *db = NULL;
-    sqlite3_stmt *walk = NULL;
-    enum gleaner_status status = store_db_connect(s, SQLITE_OPEN_READONLY, &db, error);
-    if (status != GLEANER_OK) {
-        return status;
-    }
-    if (sqlite3_prepare_v2(db, WALK_SQL, -1, &walk, NULL) != SQLITE_OK) {
-        status = store_db_error(s, db, error);
-    } else {
-        sqlite3_bind_text(walk, 1, collection, -1, SQLITE_STATIC);
-        status = walk_rows(s, db, walk, row, ctx, error);
-    }
-    sqlite3_finalize(walk);
-    sqlite3_close(db);
-    return status;
+    return walk((struct store_sqlite *)store,
+                "SELECT c.name, d.id, d.bson FROM collections c JOIN documents d"
+                " ON d.collection = c.id WHERE ?1 IS NULL OR c.name = ?1 ORDER BY c.id, d.id",
+                collection, row, ctx, error);
+}
+
+enum gleaner_status store_spool_walk(struct store *local, const char *collection,
+                                     bool (*row)(void *ctx, const char *collection,
+                                                 const uint8_t *bson, uint32_t len),
+                                     void *ctx, struct base_error *error)
+{
+    return walk((struct store_sqlite *)local,
+                "SELECT c.name, s.id, s.bson FROM spool s JOIN collections c"
+                " ON c.id = s.collection WHERE ?1 IS NULL OR c.name = ?1 ORDER BY s.seq",
+                collection, row, ctx, error);
 }
 
 enum gleaner_status store_sqlite_document_count(struct store *store, const char *collection,
