@@ -63,7 +63,8 @@ enum pool_event_reason {
     POOL_REASON_TIMEOUT,
     POOL_REASON_CONNECTION_ERROR,
     POOL_REASON_REFRESH,
-    POOL_REASON_LIFETIME
+    POOL_REASON_LIFETIME,
+    POOL_REASON_SURPLUS /**< max_size was lowered */
 };
 struct pool_event {
     enum pool_event_type type;
@@ -191,6 +192,7 @@ struct pool_connect_job {
     uint64_t connection_id;
     uint64_t started_ns;
     bool is_refresh; /**< stands in for an old client, which is retired when this one is ready */
+    uint64_t loan;   /**< tells this job from an earlier one in the same slot */
 };
 /**
  * Take one connection to make: slot EMPTY -> CONNECTING, if the limits (max_size, max_connecting)
@@ -221,9 +223,11 @@ struct pool_reap_job {
     uint64_t connection_id;
     enum pool_event_reason reason;
     void *client;
+    uint64_t loan; /**< tells this job from an earlier one in the same slot */
 };
 /** Take one retired client out of the table to destroy it. Thread: [the reaper].
- *  GLEANER_E_BUSY when there is none. Emits ConnectionClosed. */
+ *  GLEANER_E_BUSY when there is none. (ConnectionClosed was emitted when it was retired, as CMAP
+ *  wants: before PoolClosed, after CheckedIn.) */
 GLEANER_MUST_CHECK enum gleaner_status pool_reap_begin(struct pool *pool,
                                                        struct pool_reap_job *out);
 /** It is destroyed: RETIRING -> EMPTY. */

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Check out and check in: the fast path first, then everything it leaves to the slow one.
+ *
+ * Fast: one CAS on the slot's own line, reads of one line that nobody writes meanwhile (gate and
+ * queue), plain counters of the slot. No lock, no syscall, no clock, no allocation. */
+#include "pool_internal.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+
+/* ---- check out
+ * ------------------------------------------------------------------------------------ */
+
+/* The slot is BUSY for this thread: count, sign, fill the handle. */
+static inline void begin_loan(struct pool *pool, struct pool_slot *slot, uint32_t index,
+                              uint64_t word, struct pool_handle *out)
+{
+    uint64_t uses = atomic_load_explicit(&slot->check_outs, memory_order_relaxed);
+    atomic_store_explicit(&slot->check_outs, uses + 1, memory_order_relaxed);
+    atomic_store_explicit(&slot->owner, pool_self.id, memory_order_relaxed);
+    pool_self.hint[pool->hint] = index;
+    out->client = slot->client;
+    out->slot = index;
+    out->generation = slot_generation_of(word);
+    out->loan = slot_loan_of(word);
+    out->connection_id = atomic_load_explicit(&slot->connection_id, memory_order_relaxed);
+}
+
+/* The client this thread had last time, if it is there and nobody waits. */
+static inline bool take_hinted(struct pool *pool, struct pool_handle *out)
+{
+    uint32_t index = pool_self.hint[pool->hint];
+    /* relaxed: looked at again, seq_cst, after the CAS */
+    uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
+    uint64_t queue = atomic_load_explicit(&pool->queue, memory_order_relaxed);
+    if (!gate_is_open(gate) || !queue_is_empty(queue) || pool->is_timed ||
+        index >= pool->slot_count || pool_self.id == 0 || sync_in_forked_child()) {
+        return false;
+    }
+    struct pool_slot *slot = pool_slot_at(pool, index);
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    uint64_t busy = slot_word_next(word, SLOT_BUSY);
+    /* seq_cst: acquires the client, and pairs with the gate (H2). */
+    if (slot_state_of(word) != SLOT_IDLE || !gate_admits(gate, word) ||
+        !atomic_compare_exchange_strong_explicit(&slot->word, &word, busy, memory_order_seq_cst,
+                                                 memory_order_relaxed)) {
+        return false;
+    }
+    if (LIKELY(atomic_load_explicit(&pool->gate, memory_order_seq_cst) == gate)) {
+        begin_loan(pool, slot, index, busy, out);
+        return true;
+    }
+    /* The gate moved under us: let the slow path judge anew. */
+    atomic_store_explicit(&slot->word, slot_word_as(busy, SLOT_CLAIMED), memory_order_relaxed);
+    pool_offer(pool, slot);
+    return false;
+}
+
+/* A claimed slot becomes this thread's, unless the gate has shut it out meanwhile (H2). */
+static bool take_claimed(struct pool *pool, struct pool_slot *slot, struct pool_handle *out)
+{
+    uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire); /* ours */
+    if (!gate_is_open(gate) || !gate_admits(gate, word)) {
+        pool_retire(pool, slot, gate & GATE_CLOSED ? POOL_REASON_POOL_CLOSED : POOL_REASON_STALE);
+        return false;
+    }
+    if (pool->is_timed) {
+        atomic_store_explicit(&slot->since_ns, pool_now(pool), memory_order_relaxed);
+    }
+    begin_loan(pool, slot, pool_slot_index(pool, slot), word, out);
+    atomic_store_explicit(&slot->word, slot_word_as(word, SLOT_BUSY), memory_order_release);
+    return true;
+}
+
+static uint64_t bounded_deadline(const struct pool *pool, uint64_t deadline_ns)
+{
+    uint64_t limit_ms = atomic_load_explicit(&pool->wait_queue_timeout_ms, memory_order_relaxed);
+    if (limit_ms == 0) {
+        return deadline_ns;
+    }
+    uint64_t limit_ns = base_mono_ns() + limit_ms * BASE_NS_PER_MS;
+    return limit_ns < deadline_ns ? limit_ns : deadline_ns;
+}
+
+/* Without waiting: only when nobody else waits. */
+static bool take_idle(struct pool *pool, struct pool_handle *out)
+{
+    if (!queue_is_empty(atomic_load_explicit(&pool->queue, memory_order_seq_cst))) {
+        return false;
+    }
+    struct pool_slot *slot = pool_claim_idle(pool);
+    return slot != NULL && take_claimed(pool, slot, out);
+}
+
+static enum gleaner_status acquire(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
+{
+    uint64_t limit_ns = 0;
+    for (;;) { /* repeats when a client got stale on its way, or the line was full */
+        enum gleaner_status refusal =
+            pool_gate_refusal(atomic_load_explicit(&pool->gate, memory_order_seq_cst));
+        if (refusal != GLEANER_OK) {
+            return refusal;
+        }
+        if (take_idle(pool, out)) {
+            return GLEANER_OK;
+        }
+        if (deadline_ns == 0) {
+            return GLEANER_E_BUSY;
+        }
+        if (limit_ns == 0) {
+            limit_ns = bounded_deadline(pool, deadline_ns);
+            base_counter_add(&pool->waits, 1);
+        }
+        struct pool_slot *slot = NULL;
+        enum gleaner_status status = pool_wait_in_line(pool, limit_ns, &slot);
+        if (status == GLEANER_OK && take_claimed(pool, slot, out)) {
+            return GLEANER_OK;
+        }
+        if (status != GLEANER_OK && status != GLEANER_E_BUSY) {
+            return status;
+        }
+    }
+}
+
+static enum pool_event_reason reason_of(enum gleaner_status status)
+{
+    switch (status) {
+    case GLEANER_E_CLOSED:
+        return POOL_REASON_POOL_CLOSED;
+    case GLEANER_E_TIMEOUT:
+    case GLEANER_E_BUSY:
+        return POOL_REASON_TIMEOUT;
+    default:
+        return POOL_REASON_CONNECTION_ERROR;
+    }
+}
+
+/* With events and exact times, waiting, refusals, a new thread, a slot that somebody else has. */
+static __attribute__((noinline)) enum gleaner_status
+check_out_slow(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
+{
+    BASE_CHECK_MAGIC(pool, POOL_MAGIC);
+    if (sync_in_forked_child()) {
+        return GLEANER_E_CLOSED;
+    }
+    if (pool_self.id == 0) {
+        pool_self.id = sync_thread_id();
+        pool_self.hint[pool->hint] = sync_thread_index() % pool->slot_count;
+    }
+    uint64_t started_ns = pool->is_timed ? pool_now(pool) : 0;
+    pool_emit(pool, &(struct pool_event){.type = POOL_EV_CHECK_OUT_STARTED});
+    enum gleaner_status status = acquire(pool, deadline_ns, out);
+    if (status == GLEANER_E_TIMEOUT) {
+        base_counter_add(&pool->timeouts, 1);
+    }
+    struct pool_event event = {.type = POOL_EV_CHECK_OUT_FAILED, .reason = reason_of(status)};
+    if (status == GLEANER_OK) {
+        event = (struct pool_event){.type = POOL_EV_CHECKED_OUT,
+                                    .connection_id = out->connection_id,
+                                    .generation = out->generation};
+    }
+    event.duration_ns = pool->is_timed ? pool_now(pool) - started_ns : 0;
+    pool_emit(pool, &event);
+    return status;
+}
+
+enum gleaner_status pool_check_out(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
+{
+    if (LIKELY(take_hinted(pool, out))) {
+        return GLEANER_OK;
+    }
+    return check_out_slow(pool, deadline_ns, out);
+}
+
+/* ---- check in
+ * ------------------------------------------------------------------------------------- */
+
+static inline struct pool_slot *slot_of(const struct pool *pool, const struct pool_handle *handle)
+{
+    return handle->slot < pool->slot_count ? pool_slot_at(pool, handle->slot) : NULL;
+}
+
+static inline uint64_t busy_word(const struct pool_handle *handle)
+{
+    return slot_word(handle->loan, handle->generation, SLOT_BUSY);
+}
+
+/* Straight back to IDLE: nobody waits, nothing goes on, the client stays. */
+static inline bool return_idle(struct pool *pool, struct pool_slot *slot, uint64_t busy)
+{
+    uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
+    uint64_t queue = atomic_load_explicit(&pool->queue, memory_order_relaxed);
+    if (!gate_is_plain(gate) || !gate_admits(gate, busy) || !queue_is_empty(queue) ||
+        pool->is_timed || atomic_load_explicit(&slot->leave_on_return, memory_order_relaxed) != 0) {
+        return false;
+    }
+    if (atomic_load_explicit(&slot->note, memory_order_relaxed) != NULL) {
+        atomic_store_explicit(&slot->note, NULL, memory_order_relaxed);
+    }
+    uint64_t idle = slot_word_as(busy, SLOT_IDLE);
+    /* seq_cst: releases the client, and pairs with gate (H3) and queue (H9) below. A failure means
+     * that the ticket is not of this loan: the slow path says so. */
+    if (!atomic_compare_exchange_strong_explicit(&slot->word, &busy, idle, memory_order_seq_cst,
+                                                 memory_order_relaxed)) {
+        return false;
+    }
+    if (LIKELY(atomic_load_explicit(&pool->gate, memory_order_seq_cst) == gate &&
+               queue_is_empty(atomic_load_explicit(&pool->queue, memory_order_seq_cst)))) {
+        return true;
+    }
+    pool_after_idle(pool, idle);
+    return true;
+}
+
+static __attribute__((noinline)) enum gleaner_status
+check_in_slow(struct pool *pool, const struct pool_handle *handle, enum pool_verdict verdict)
+{
+    BASE_CHECK_MAGIC(pool, POOL_MAGIC);
+    struct pool_slot *slot = slot_of(pool, handle);
+    uint64_t busy = busy_word(handle);
+    /* Claimed: from here on this ticket is void, a second return fails (H10). acq_rel: we may write
+     * the slot now. */
+    if (sync_in_forked_child() || slot == NULL ||
+        !atomic_compare_exchange_strong_explicit(&slot->word, &busy,
+                                                 slot_word_next(busy, SLOT_CLAIMED),
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        base_counter_add(&pool->stale_returns, 1);
+        return GLEANER_E_STALE;
+    }
+    atomic_store_explicit(&slot->note, NULL, memory_order_relaxed);
+    pool_emit(pool, &(struct pool_event){.type = POOL_EV_CHECKED_IN,
+                                         .connection_id = handle->connection_id,
+                                         .generation = handle->generation});
+    if (verdict == POOL_CLIENT_BROKEN) {
+        pool_retire(pool, slot, POOL_REASON_ERROR);
+        pool_refresh_settle(pool);
+    } else {
+        pool_offer(pool, slot);
+    }
+    return GLEANER_OK;
+}
+
+enum gleaner_status pool_check_in(struct pool *pool, const struct pool_handle *handle,
+                                  enum pool_verdict verdict)
+{
+    struct pool_slot *slot = slot_of(pool, handle);
+    if (LIKELY(slot != NULL && verdict == POOL_CLIENT_GOOD && !sync_in_forked_child() &&
+               return_idle(pool, slot, busy_word(handle)))) {
+        return GLEANER_OK;
+    }
+    return check_in_slow(pool, handle, verdict);
+}
+
+void pool_note(struct pool *pool, const struct pool_handle *handle, const char *what)
+{
+    struct pool_slot *slot = slot_of(pool, handle);
+    /* relaxed: only the holder may call this, and only reports read it */
+    if (slot != NULL &&
+        atomic_load_explicit(&slot->word, memory_order_relaxed) == busy_word(handle)) {
+        atomic_store_explicit(&slot->note, what, memory_order_relaxed);
+    }
+}
+
+bool pool_is_interrupted(struct pool *pool, const struct pool_handle *handle)
+{
+    return handle->generation < atomic_load_explicit(&pool->interrupt_floor, memory_order_acquire);
+}
