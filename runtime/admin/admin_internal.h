@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ADMIN_INTERNAL_H
+#define ADMIN_INTERNAL_H
+
+#include "admin.h"
+#include <sys/un.h>
+
+#define ADMIN_SOCKET_NAME "gleaner.sock"
+
+/* The socket's address by way of an open directory: a Unix socket's path holds 107 bytes, a data
+ * directory's path may be longer. */
+struct admin_address {
+    int directory_fd;
+    struct sockaddr_un socket;
+};
+/** False with errno when the directory cannot be opened. */
+bool admin_address_open(const char *directory, struct admin_address *out);
+void admin_address_close(struct admin_address *address);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gleaner crawl: one crawl from its seeds to its summary.
+ *
+ * A crawl has a name made of what it is (seeds, scope, target), so that the same command after a
+ * crash, a kill or a Ctrl-C finds its frontier in the data directory and goes on. What is known of
+ * it stands in the store as "crawl/<id>": running, or finished.
+ */
+#include "process_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS 50
+#define FIRST_CONNECT_MS 2000 /* so the first documents do not take the way of the spool */
+#define SPOOL_WAIT_STEP_MS 250
+
+struct crawl {
+    struct work work;
+    struct progress progress;
+    const char **seeds; /* normalised, sorted */
+    size_t seed_count;
+    struct base_arena arena;
+    char name[48]; /* crawl/<id> */
+    bool is_resumed;
+};
+
+/* ---- what it is
+ * ------------------------------------------------------------------------------------ */
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static enum gleaner_status read_seeds(struct crawl *crawl, const struct settings *settings,
+                                      struct base_error *error)
+{
+    size_t count = settings->operands.count;
+    if (count == 0) {
+        return base_error_set(error, GLEANER_E_CONFIG,
+                              "crawl wants a URL to start at: gleaner crawl https://example.org/");
+    }
+    crawl->seeds = base_arena_alloc(&crawl->arena, count * sizeof *crawl->seeds);
+    for (size_t i = 0; i < count; i++) {
+        char url[8192];
+        enum gleaner_status status =
+            work_normalise_url(settings->operands.items[i], url, sizeof url, error);
+        if (status != GLEANER_OK) {
+            return status;
+        }
+        char *copy = base_arena_strndup(&crawl->arena, url, strlen(url));
+        if (crawl->seeds == NULL || copy == NULL) {
+            return base_error_set(error, GLEANER_E_NOMEM, "no memory for %zu URLs", count);
+        }
+        crawl->seeds[crawl->seed_count++] = copy;
+    }
+    qsort((void *)crawl->seeds, count, sizeof *crawl->seeds, compare_texts);
+    return GLEANER_OK;
+}
+
+static void add_list(struct base_buffer *text, const char *label, const struct setting_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        base_buffer_printf(text, "%s=%s\n", label, list->items[i]);
+    }
+}
+
+static enum gleaner_status name_crawl(struct crawl *crawl, struct base_error *error)
+{
+    const struct settings *s = crawl->work.settings;
+    struct base_buffer text = {0};
+    add_list(&text, "seed", &(struct setting_list){crawl->seeds, crawl->seed_count});
+    add_list(&text, "include", &s->include);
+    add_list(&text, "exclude", &s->exclude);
+    base_buffer_printf(&text, "depth=%llu same=%d content=%s to=%s/%s/%s\n",
+                       (unsigned long long)s->depth, s->same_host, s->content, crawl->work.target,
+                       s->database != NULL ? s->database : "", s->collection);
+    if (text.failed) {
+        base_buffer_fini(&text);
+        return base_error_set(error, GLEANER_E_NOMEM, "no memory for the crawl's name");
+    }
+    (void)snprintf(crawl->name, sizeof crawl->name, "crawl/%016llx",
+                   (unsigned long long)base_hash64(text.data, text.len));
+    base_buffer_fini(&text);
+    return GLEANER_OK;
+}
+
+/* ---- its frontier
+ * ------------------------------------------------------------------------------------ */
+
+/* Resume an unfinished crawl of this name; a finished one, or --fresh, starts anew. */
+static enum gleaner_status find_or_start(struct crawl *crawl, struct base_error *error)
+{
+    struct store *local = crawl->work.local;
+    struct base_buffer state = {0};
+    enum gleaner_status status = store_meta_get(local, crawl->name, &state, error);
+    bool is_known = status == GLEANER_OK;
+    crawl->is_resumed =
+        is_known && strcmp(state.data, "running") == 0 && !crawl->work.settings->fresh;
+    base_buffer_fini(&state);
+    if (status != GLEANER_OK && status != GLEANER_E_NOT_FOUND) {
+        return status;
+    }
+    status = GLEANER_OK;
+    if (is_known && !crawl->is_resumed) {
+        status = store_queue_drop(local, crawl->name, error);
+        if (status == GLEANER_E_NOT_FOUND) {
+            status = GLEANER_OK;
+        }
+    }
+    return status == GLEANER_OK ? store_meta_put(local, crawl->name, "running", error) : status;
+}
+
+static enum gleaner_status open_scope(struct crawl *crawl, struct base_error *error)
+{
+    const struct settings *s = crawl->work.settings;
+    const struct queue_scope_options options = {
+        .seeds = crawl->seeds,
+        .seed_count = crawl->seed_count,
+        .same_host = s->same_host,
+        .include = s->include.items,
+        .include_count = s->include.count,
+        .exclude = s->exclude.items,
+        .exclude_count = s->exclude.count,
+        .max_depth = (uint32_t)s->depth,
+        .max_url_bytes = (uint32_t)s->max_url_bytes,
+        .max_path_repeats = (uint32_t)s->max_path_repeats,
+    };
+    return queue_scope_create(&options, &crawl->work.scope, error);
+}
+
+static enum gleaner_status open_frontier(struct crawl *crawl, struct base_error *error)
+{
+    struct work *work = &crawl->work;
+    const struct settings *s = work->settings;
+    enum gleaner_status status = find_or_start(crawl, error);
+    if (status == GLEANER_OK) {
+        status = store_queue_open(work->tiered != NULL ? work->tiered : work->local, crawl->name,
+                                  &work->jobs, error);
+    }
+    if (status == GLEANER_OK) {
+        uint64_t released = 0;
+        status = store_release_owner(work->jobs, work->owner, &released, error);
+        if (released > 0) {
+            base_log_info("process", "event=leases_taken_back count=%llu",
+                          (unsigned long long)released);
+        }
+    }
+    if (status == GLEANER_OK) {
+        status = open_scope(crawl, error);
+    }
+    if (status == GLEANER_OK) {
+        const struct queue_options options = {
+            .store = work->jobs,
+            .scope = work->scope,
+            .owner = work->owner,
+            .lease_ms = (uint32_t)s->lease_ms,
+            .max_attempts = (uint32_t)s->max_attempts,
+            .max_deliveries = (uint32_t)s->max_deliveries,
+            .retry_base_ms = (uint32_t)s->retry_base_ms,
+            .retry_cap_ms = (uint32_t)s->retry_cap_ms,
+            .max_pages = s->pages == UINT64_MAX ? 0 : s->pages,
+        };
+        status = queue_create(&options, &work->queue);
+    }
+    if (status == GLEANER_OK) {
+        status = queue_seed(work->queue, crawl->seeds, crawl->seed_count, "page", NULL, error);
+    }
+    return status;
+}
+
+/* ---- its course
+ * ---------------------------------------------------------------------------------------- */
+
+static void wait_for_server(struct crawl *crawl)
+{
+    struct gleaner_db *db = crawl->work.db;
+    if (db == NULL || gleaner_db_wait_up(db, FIRST_CONNECT_MS) == GLEANER_OK) {
+        return;
+    }
+    struct gleaner_db_state state = {.size = sizeof state};
+    gleaner_db_read_state(db, &state);
+    base_log_warn("process", "event=server_away target=%s reason=\"%s\" documents=spool",
+                  crawl->work.target, state.reason);
+}
+
+static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
+{
+    struct work *work = &crawl->work;
+    enum gleaner_status status = work_load_modules(work, error);
+    if (status == GLEANER_OK) {
+        status = open_frontier(crawl, error);
+    }
+    if (status == GLEANER_OK) {
+        wait_for_server(crawl);
+        status = work_start_fetch(work, error);
+    }
+    if (status == GLEANER_OK) {
+        status = work_start_workers(work, WORK_CRAWL, error);
+    }
+    return status;
+}
+
+static void follow(struct crawl *crawl, struct settings *settings, int argc, char *const argv[],
+                   unsigned groups)
+{
+    struct work *work = &crawl->work;
+    while (!signals_stop_wanted() &&
+           !worker_group_wait(work->workers, base_mono_ns() + TICK_MS * BASE_NS_PER_MS)) {
+        progress_tick(&crawl->progress, work);
+        if (signals_take_reload()) {
+            work_reload(work, settings, argc, argv, groups);
+        }
+    }
+}
+
+/* Wait for the spool as long as it gets shorter, and spool_wait_ms beyond that. */
+static void deliver_spool(struct crawl *crawl)
+{
+    struct work *work = &crawl->work;
+    if (work->tiered == NULL) {
+        return;
+    }
+    struct store_spool_stats spool;
+    store_tiered_spool(work->tiered, &spool);
+    uint64_t patience_ns = work->settings->spool_wait_ms * BASE_NS_PER_MS;
+    uint64_t last_count = spool.documents;
+    uint64_t last_progress_ns = base_mono_ns();
+    while (spool.documents > 0 && !signals_stop_wanted() &&
+           base_mono_ns() - last_progress_ns < patience_ns) {
+        uint64_t step_ns = base_mono_ns() + SPOOL_WAIT_STEP_MS * BASE_NS_PER_MS;
+        if (store_tiered_drain(work->tiered, step_ns) != GLEANER_OK) {
+            progress_tick(&crawl->progress, work);
+        }
+        store_tiered_spool(work->tiered, &spool);
+        if (spool.documents < last_count) {
+            last_count = spool.documents;
+            last_progress_ns = base_mono_ns();
+        }
+    }
+}
+
+static enum exit_code judge(struct crawl *crawl, const struct admin_figures *figures, bool is_done,
+                            char *how, size_t how_size)
+{
+    const struct work *work = &crawl->work;
+    if (figures->workers.has_given_up) {
+        (void)snprintf(how, how_size,
+                       "storage failed: %s; what was stored is safe, the same "
+                       "command goes on from there",
+                       figures->workers.last_error);
+        return EXIT_STORAGE;
+    }
+    if (!is_done) {
+        (void)snprintf(how, how_size,
+                       "stopped before the end; the same command goes on from there");
+        return EXIT_STOPPED;
+    }
+    if (figures->has_spool && figures->spool.documents > 0) {
+        (void)snprintf(how, how_size,
+                       "complete, but %llu documents wait in %s for their server: gleaner drain",
+                       (unsigned long long)figures->spool.documents, work->data);
+        return EXIT_SPOOLED;
+    }
+    if (figures->workers.pages == 0 && admin_failures(figures) > 0) {
+        (void)snprintf(how, how_size, "no page could be fetched");
+        return EXIT_NO_PAGE;
+    }
+    (void)snprintf(how, how_size, "complete%s", crawl->is_resumed ? " (resumed)" : "");
+    return EXIT_COMPLETE;
+}
+
+static enum exit_code finish(struct crawl *crawl)
+{
+    struct work *work = &crawl->work;
+    struct worker_stats stats;
+    bool is_done = worker_group_is_done(work->workers);
+    worker_group_read_stats(work->workers, &stats);
+    is_done = is_done && !stats.has_given_up;
+    if (is_done) {
+        deliver_spool(crawl);
+    } else {
+        work_drain(work);
+        is_done = worker_group_is_done(work->workers) && !stats.has_given_up;
+    }
+    struct base_error error = {0};
+    if (is_done && store_meta_put(work->local, crawl->name, "finished", &error) != GLEANER_OK) {
+        base_log_error("process", "event=finish_not_noted reason=\"%s\"", error.message);
+    }
+    struct admin_figures figures;
+    char how[1000];
+    admin_read(&work->sources, ADMIN_WITH_STORE, &figures);
+    enum exit_code code = judge(crawl, &figures, is_done, how, sizeof how);
+    progress_end(&crawl->progress);
+    summary_print(work, &figures, code, how);
+    return code;
+}
+
+static void announce(const struct crawl *crawl)
+{
+    if (crawl->progress.is_on) {
+        const struct work *work = &crawl->work;
+        (void)fprintf(stderr, "gleaner: %s %s%s to %s, data in %s\n",
+                      crawl->is_resumed ? "resuming the crawl of" : "crawling", crawl->seeds[0],
+                      crawl->seed_count > 1 ? " and others" : "", work->target, work->data);
+    }
+}
+
+int command_crawl(struct settings *settings, int argc, char *const argv[])
+{
+    struct crawl crawl = {0};
+    struct base_error error = {0};
+    enum exit_code code = EXIT_USAGE;
+    enum gleaner_status status = read_seeds(&crawl, settings, &error);
+    if (status == GLEANER_OK) {
+        status = work_open_stores(&crawl.work, settings, WORK_CRAWL, &error);
+    }
+    if (status == GLEANER_OK) {
+        status = name_crawl(&crawl, &error);
+    }
+    if (status == GLEANER_OK) {
+        status = start(&crawl, &error);
+    }
+    if (status == GLEANER_OK) {
+        work_start_server(&crawl.work, "crawl");
+        progress_start(&crawl.progress, settings->progress);
+        announce(&crawl);
+        follow(&crawl, settings, argc, argv, settings_groups_of("crawl"));
+        code = finish(&crawl);
+    } else {
+        print_error(&error);
+        code = work_exit_code(status);
+    }
+    work_close(&crawl.work);
+    base_arena_fini(&crawl.arena);
+    return code;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file process_internal.h
+ * What the files of runtime/process share: the commands, the signals, and `struct work`, the set of
+ * opened rooms behind a crawl or a service.
+ */
+#ifndef PROCESS_INTERNAL_H
+#define PROCESS_INTERNAL_H
+
+#include "admin.h"
+#include "base.h"
+#include "fetch.h"
+#include "gleaner/db.h"
+#include "module.h"
+#include "queue.h"
+#include "settings.h"
+#include "store.h"
+#include "worker.h"
+
+/* ---- exit codes: documented in `gleaner --help`
+ * --------------------------------------------------- */
+
+enum exit_code {
+    EXIT_COMPLETE = 0,
+    EXIT_OTHER = 1,   /* no running process to ask; output closed; out of memory */
+    EXIT_USAGE = 2,   /* command line, configuration, seed URL */
+    EXIT_STOPPED = 3, /* by a signal; the same command goes on where it was */
+    EXIT_SPOOLED = 4, /* complete, but documents wait in the spool for their server */
+    EXIT_STORAGE = 5, /* the data directory or the store failed */
+    EXIT_NO_PAGE = 6  /* nothing could be fetched */
+};
+
+/* ---- signals
+ * ------------------------------------------------------------------------------------------ */
+
+/** Block the signals that the signal thread takes; before any thread is started. [startup] */
+void signals_block(void);
+/** Start the signal thread. SIGINT and SIGTERM: the first asks to stop, the second exits at once
+ *  with EXIT_STOPPED. SIGHUP asks to reread the configuration. */
+GLEANER_MUST_CHECK enum gleaner_status signals_start(struct base_error *error);
+void signals_stop(void);
+/** Thread: [any]. */
+bool signals_stop_wanted(void);
+/** True once for each SIGHUP since the last call. Thread: [owner]. */
+bool signals_take_reload(void);
+
+/* ---- the opened rooms
+ * ---------------------------------------------------------------------------------- */
+
+/* Members are opened from top to bottom and closed from bottom to top by work_close(); what was not
+ * opened is NULL. Lives on the stack of the command; everything borrows from the members above. */
+struct work {
+    const struct settings *settings;
+    char data[4096];   /* the directory in use: settings' or a temporary one */
+    bool is_temporary; /* --to none: removed at the end */
+    char target[600];  /* where documents go, without a password */
+    char owner[160];   /* name of our leases */
+    struct gleaner_db *db;
+    struct store *local, *remote, *tiered;
+    struct store *documents; /* one of the three: where documents go */
+    struct store_queue *jobs;
+    struct queue_scope *scope;
+    struct queue *queue;
+    struct fetch_engine *fetch;
+    struct module_registry *modules;
+    struct worker_group *workers;
+    struct admin_sources sources;
+    struct admin_server *server;
+    /* writes: main; reads: main, admin thread; relaxed: shown in the status only */
+    _Atomic bool is_stopping;
+    /* writes: main once, release; reads: workers and drainer, acquire: false until the spool is
+     * known to belong to this server */
+    _Atomic bool may_use_remote;
+};
+
+enum work_kind {
+    WORK_CRAWL,  /* frontier beside the spool in the data directory, documents to the target */
+    WORK_SERVICE /* jobs and documents in the target */
+};
+GLEANER_MUST_CHECK enum gleaner_status work_open_stores(struct work *work,
+                                                        const struct settings *settings,
+                                                        enum work_kind kind,
+                                                        struct base_error *error);
+/** libgleaner with these settings. */
+GLEANER_MUST_CHECK enum gleaner_status
+work_open_db(const struct settings *settings, struct gleaner_db **out, struct base_error *error);
+GLEANER_MUST_CHECK enum gleaner_status work_start_fetch(struct work *work,
+                                                        struct base_error *error);
+GLEANER_MUST_CHECK enum gleaner_status work_load_modules(struct work *work,
+                                                         struct base_error *error);
+GLEANER_MUST_CHECK enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
+                                                          struct base_error *error);
+/** The status server; that it is missing is logged, not an error. */
+void work_start_server(struct work *work, const char *command);
+/** Stop claiming and wait until what is in flight is settled or handed back, at most drain_ms. */
+void work_drain(struct work *work);
+void work_close(struct work *work);
+/** Exit code of a failure while opening. */
+enum exit_code work_exit_code(enum gleaner_status status);
+/** SIGHUP: read the sources again and apply what is live. */
+void work_reload(struct work *work, struct settings *live, int argc, char *const argv[],
+                 unsigned groups);
+/** Normalise a URL of a person's. Errors name it and say what would be one. */
+GLEANER_MUST_CHECK enum gleaner_status
+work_normalise_url(const char *text, char *out, size_t out_size, struct base_error *error);
+
+/* ---- progress and summary
+ * ------------------------------------------------------------------------------- */
+
+struct progress {
+    bool is_on, is_terminal;
+    uint64_t next_ns, next_counts_ns;
+    uint64_t last_ns, last_pages;
+    double rate;
+    struct store_counts counts;
+};
+void progress_start(struct progress *progress, bool is_on);
+/** Repaint or print a line when it is time. [main] */
+void progress_tick(struct progress *progress, const struct work *work);
+/** Leave the terminal clean. */
+void progress_end(struct progress *progress);
+
+void summary_print(const struct work *work, const struct admin_figures *figures,
+                   enum exit_code code, const char *how_it_ended);
+
+/* ---- commands
+ * ---------------------------------------------------------------------------------------------- */
+
+struct command {
+    const char *name;
+    const char *synopsis;
+    const char *summary;
+    const char *help;
+    unsigned groups;
+    int (*run)(struct settings *settings, int argc, char *const argv[]);
+};
+extern const struct command commands[];
+extern const size_t commands_count;
+
+int command_crawl(struct settings *settings, int argc, char *const argv[]);
+int command_run(struct settings *settings, int argc, char *const argv[]);
+int command_submit(struct settings *settings, int argc, char *const argv[]);
+int command_export(struct settings *settings, int argc, char *const argv[]);
+int command_status(struct settings *settings, int argc, char *const argv[]);
+int command_config(struct settings *settings, int argc, char *const argv[]);
+int command_drain(struct settings *settings, int argc, char *const argv[]);
+
+/** Print "gleaner: MESSAGE" to standard error, passwords replaced. */
+void print_error(const struct base_error *error);
+void print_versions(void);
+
+#endif

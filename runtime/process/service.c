@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gleaner run: the service; gleaner submit: a job for it; gleaner drain: deliver the spool. */
+#include "process_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+#define TICK_MS 100
+#define JOBS "jobs"
+#define SPOOL_WAIT_STEP_MS 250
+
+static enum gleaner_status open_queue(struct work *work, struct base_error *error)
+{
+    const struct settings *s = work->settings;
+    enum gleaner_status status = store_queue_open(work->documents, JOBS, &work->jobs, error);
+    if (status != GLEANER_OK) {
+        return status;
+    }
+    const struct queue_options options = {
+        .store = work->jobs,
+        .owner = work->owner,
+        .lease_ms = (uint32_t)s->lease_ms,
+        .max_attempts = (uint32_t)s->max_attempts,
+        .max_deliveries = (uint32_t)s->max_deliveries,
+        .retry_base_ms = (uint32_t)s->retry_base_ms,
+        .retry_cap_ms = (uint32_t)s->retry_cap_ms,
+    };
+    return queue_create(&options, &work->queue);
+}
+
+/* What a killed process of this data directory held is free at once; on a server other processes
+ * are at work and the leases run out by themselves. */
+static enum gleaner_status take_back_leases(struct work *work, struct base_error *error)
+{
+    return work->local != NULL ? store_release_owner(work->jobs, work->owner, NULL, error)
+                               : GLEANER_OK;
+}
+
+static enum gleaner_status start(struct work *work, struct base_error *error)
+{
+    enum gleaner_status status = work_load_modules(work, error);
+    if (status == GLEANER_OK) {
+        status = open_queue(work, error);
+    }
+    if (status == GLEANER_OK) {
+        status = take_back_leases(work, error);
+    }
+    if (status == GLEANER_OK) {
+        status = work_start_fetch(work, error);
+    }
+    if (status == GLEANER_OK) {
+        status = work_start_workers(work, WORK_SERVICE, error);
+    }
+    return status;
+}
+
+int command_run(struct settings *settings, int argc, char *const argv[])
+{
+    struct work work = {0};
+    struct progress progress;
+    struct base_error error = {0};
+    if (settings->operands.count > 0) {
+        (void)base_error_set(&error, GLEANER_E_CONFIG,
+                             "run takes no URL; gleaner submit gives it one");
+        print_error(&error);
+        return EXIT_USAGE;
+    }
+    enum gleaner_status status = work_open_stores(&work, settings, WORK_SERVICE, &error);
+    if (status == GLEANER_OK) {
+        status = start(&work, &error);
+    }
+    if (status != GLEANER_OK) {
+        print_error(&error);
+        work_close(&work);
+        return work_exit_code(status);
+    }
+    work_start_server(&work, "run");
+    progress_start(&progress, settings->progress);
+    if (settings->progress) {
+        (void)fprintf(stderr, "gleaner: taking jobs of %s, data in %s\n", work.target, work.data);
+    }
+    while (!signals_stop_wanted()) {
+        (void)worker_group_wait(work.workers, base_mono_ns() + TICK_MS * BASE_NS_PER_MS);
+        progress_tick(&progress, &work);
+        if (signals_take_reload()) {
+            work_reload(&work, settings, argc, argv, settings_groups_of("run"));
+        }
+    }
+    work_drain(&work);
+    struct admin_figures figures;
+    admin_read(&work.sources, ADMIN_WITH_STORE, &figures);
+    progress_end(&progress);
+    summary_print(&work, &figures, EXIT_COMPLETE, "stopped; jobs not finished were handed back");
+    work_close(&work);
+    return EXIT_COMPLETE;
+}
+
+/* ---- submit
+ * ------------------------------------------------------------------------------------------ */
+
+/* The embedded store belongs to the process that runs on it: that one is asked. */
+static enum gleaner_status submit_to_process(const struct settings *settings, const char *url,
+                                             bool *is_new, struct base_error *error)
+{
+    struct base_buffer body = {0};
+    struct base_buffer answer = {0};
+    base_buffer_printf(&body, "%s\n%s\n", settings->job_type, url);
+    enum gleaner_status status =
+        body.failed ? GLEANER_E_NOMEM
+                    : admin_ask(settings->data, "/jobs", body.data, &answer, error);
+    *is_new = status == GLEANER_OK && strncmp(answer.data, "new", 3) == 0;
+    base_buffer_fini(&body);
+    base_buffer_fini(&answer);
+    return status;
+}
+
+static enum gleaner_status submit_to_store(const struct settings *settings, const char *url,
+                                           bool *is_new, struct base_error *error)
+{
+    struct work work = {0};
+    uint64_t inserted = 0;
+    const char *const urls[] = {url};
+    enum gleaner_status status = work_open_stores(&work, settings, WORK_SERVICE, error);
+    if (status == GLEANER_OK && work.db != NULL) {
+        status = gleaner_db_wait_up(work.db, (uint32_t)settings->operation_ms) == GLEANER_OK
+                     ? GLEANER_OK
+                     : base_error_set(error, GLEANER_E_DOWN, "%s cannot be reached", work.target);
+    }
+    if (status == GLEANER_OK) {
+        status = open_queue(&work, error);
+    }
+    if (status == GLEANER_OK) {
+        status = queue_seed(work.queue, urls, 1, settings->job_type, &inserted, error);
+    }
+    *is_new = inserted > 0;
+    work_close(&work);
+    return status;
+}
+
+static enum gleaner_status submit_one(const struct settings *settings, const char *text,
+                                      struct base_error *error)
+{
+    char url[8192];
+    bool is_new = false;
+    enum gleaner_status status = work_normalise_url(text, url, sizeof url, error);
+    if (status == GLEANER_OK) {
+        status = settings_wants_server(settings) ? GLEANER_E_NOT_FOUND
+                                                 : submit_to_process(settings, url, &is_new, error);
+        if (status == GLEANER_E_NOT_FOUND) {
+            status = submit_to_store(settings, url, &is_new, error);
+        }
+    }
+    if (status == GLEANER_OK) {
+        (void)printf("%s %s %s\n", is_new ? "submitted" : "known already:", settings->job_type,
+                     url);
+    }
+    return status;
+}
+
+int command_submit(struct settings *settings, int argc, char *const argv[])
+{
+    (void)argc;
+    (void)argv;
+    struct base_error error = {0};
+    enum gleaner_status status = GLEANER_OK;
+    if (settings->operands.count == 0) {
+        status = base_error_set(&error, GLEANER_E_CONFIG,
+                                "submit wants a URL: gleaner submit https://example.org/");
+    }
+    for (size_t i = 0; status == GLEANER_OK && i < settings->operands.count; i++) {
+        status = submit_one(settings, settings->operands.items[i], &error);
+    }
+    if (status != GLEANER_OK) {
+        print_error(&error);
+    }
+    return work_exit_code(status);
+}
+
+/* ---- drain
+ * ------------------------------------------------------------------------------------------- */
+
+int command_drain(struct settings *settings, int argc, char *const argv[])
+{
+    (void)argc;
+    (void)argv;
+    struct work work = {0};
+    struct base_error error = {0};
+    struct store_spool_stats spool = {0};
+    enum gleaner_status status = GLEANER_OK;
+    if (!settings_wants_server(settings)) {
+        status = base_error_set(&error, GLEANER_E_CONFIG,
+                                "drain wants the server: --to mongodb://HOST/DB, or MONGODB_URI");
+    }
+    if (status == GLEANER_OK) {
+        status = work_open_stores(&work, settings, WORK_CRAWL, &error);
+    }
+    if (status == GLEANER_OK) {
+        uint64_t deadline_ns = base_mono_ns() + settings->spool_wait_ms * BASE_NS_PER_MS;
+        enum gleaner_status left = GLEANER_E_TIMEOUT;
+        while (left == GLEANER_E_TIMEOUT && !signals_stop_wanted() &&
+               base_mono_ns() < deadline_ns) {
+            left = store_tiered_drain(work.tiered,
+                                      base_mono_ns() + SPOOL_WAIT_STEP_MS * BASE_NS_PER_MS);
+        }
+        store_tiered_spool(work.tiered, &spool);
+        (void)printf("%llu documents delivered, %llu left in %s\n",
+                     (unsigned long long)spool.replayed, (unsigned long long)spool.documents,
+                     work.data);
+    } else {
+        print_error(&error);
+    }
+    work_close(&work);
+    return status != GLEANER_OK  ? (int)work_exit_code(status)
+           : spool.documents > 0 ? (int)EXIT_SPOOLED
+                                 : (int)EXIT_COMPLETE;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening the stores that a command works on: embedded, MongoDB, or both with the spool between. */
+#include "process_internal.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- libgleaner
+ * ---------------------------------------------------------------------------------- */
+
+static uint32_t narrow(uint64_t value)
+{
+    return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static void fill_db_options(const struct settings *s, struct gleaner_db_options *o)
+{
+    gleaner_db_options_init(o);
+    o->uri = s->target;
+    o->fallback_uri = s->fallback_uri;
+    o->app_name = s->app_name;
+    o->database = s->database;
+    o->max_pool_size = narrow(s->max_pool_size);
+    o->min_pool_size = narrow(s->min_pool_size);
+    o->max_connecting = narrow(s->max_connecting);
+    o->max_idle_ms = narrow(s->max_idle_ms);
+    o->server_selection_ms = narrow(s->server_selection_ms);
+    o->connect_ms = narrow(s->connect_ms);
+    o->socket_ms = narrow(s->socket_ms);
+    o->heartbeat_ms = narrow(s->heartbeat_ms);
+    o->health_interval_ms = narrow(s->health_interval_ms);
+    o->unhealthy_after = narrow(s->unhealthy_after);
+    o->pool_check_interval_ms = narrow(s->pool_check_interval_ms);
+    o->connection_check_interval_ms = narrow(s->connection_check_interval_ms);
+    o->refresh_interval_ms = narrow(s->refresh_interval_ms);
+    o->reconnect_limit = narrow(s->reconnect_limit);
+    o->reconnect_window_ms = narrow(s->reconnect_window_ms);
+    o->backoff_base_ms = narrow(s->backoff_base_ms);
+    o->backoff_cap_ms = narrow(s->backoff_cap_ms);
+    o->return_checks = narrow(s->return_checks);
+    o->return_span_ms = narrow(s->return_span_ms);
+    o->no_retry_writes = !s->retry_writes;
+}
+
+enum gleaner_status work_open_db(const struct settings *settings, struct gleaner_db **out,
+                                 struct base_error *error)
+{
+    struct gleaner_db_options options;
+    struct gleaner_error why = {0};
+    fill_db_options(settings, &options);
+    enum gleaner_status status = gleaner_db_open(&options, out, &why);
+    if (status != GLEANER_OK) {
+        return base_error_set(error, status, "%s", why.message);
+    }
+    return GLEANER_OK;
+}
+
+static bool remote_is_up(void *ctx)
+{
+    struct work *work = ctx;
+    return atomic_load_explicit(&work->may_use_remote, memory_order_acquire) &&
+           gleaner_db_is_up(work->db);
+}
+
+static enum gleaner_status open_remote(struct work *work, struct base_error *error)
+{
+    const struct settings *settings = work->settings;
+    enum gleaner_status status = work_open_db(settings, &work->db, error);
+    if (status != GLEANER_OK) {
+        return status;
+    }
+    const struct store_mongo_options options = {
+        .db = work->db,
+        .database = settings->database,
+        .jobs_collection = settings->jobs_collection,
+        .frontier_collection = settings->frontier_collection,
+        .operation_ms = narrow(settings->operation_ms),
+    };
+    return store_mongo_open(&options, &work->remote, error);
+}
+
+/* ---- the data directory
+ * ------------------------------------------------------------------------------ */
+
+static enum gleaner_status choose_directory(struct work *work, struct base_error *error)
+{
+    if (!settings_wants_nothing_kept(work->settings)) {
+        (void)snprintf(work->data, sizeof work->data, "%s", work->settings->data);
+        return GLEANER_OK;
+    }
+    const char *base = getenv("TMPDIR");
+    (void)snprintf(work->data, sizeof work->data, "%s/gleaner.XXXXXX",
+                   base != NULL && base[0] == '/' ? base : "/tmp");
+    if (mkdtemp(work->data) == NULL) {
+        return base_error_set(error, GLEANER_E_IO, "cannot make a directory in %s: %s", work->data,
+                              strerror(errno));
+    }
+    work->is_temporary = true;
+    return GLEANER_OK;
+}
+
+static void remove_temporary(const char *directory)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (strncmp(entry->d_name, "gleaner", 7) == 0 || strcmp(entry->d_name, "lock") == 0) {
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    (void)rmdir(directory);
+}
+
+static enum gleaner_status open_local(struct work *work, struct base_error *error)
+{
+    const struct store_sqlite_options options = {
+        .directory = work->data,
+        .durable = !work->is_temporary,
+        .spool_max_bytes = work->settings->spool_max_mb << 20,
+    };
+    return store_sqlite_open(&options, &work->local, error);
+}
+
+/* ---- the spool's owner
+ * --------------------------------------------------------------------------------- */
+
+/* Documents in the spool belong to the server they could not reach. Replaying them to another one
+ * because somebody changed --to would be split brain, so the data directory remembers its server
+ * and the remote is not used before this was checked. */
+static enum gleaner_status check_spool_owner(struct work *work, struct base_error *error)
+{
+    char mine[700];
+    const char *database = work->settings->database;
+    (void)snprintf(mine, sizeof mine, "%s %s", work->target, database != NULL ? database : "");
+    struct store_spool_stats spool = {0};
+    struct base_buffer owner = {0};
+    store_tiered_spool(work->tiered, &spool);
+    enum gleaner_status status = store_meta_get(work->local, "spool/target", &owner, NULL);
+    bool is_other = status == GLEANER_OK && strcmp(owner.data, mine) != 0;
+    if (is_other && spool.documents > 0) {
+        status = base_error_set(error, GLEANER_E_CONFIG,
+                                "%s holds %llu documents for %s; deliver them first (gleaner drain "
+                                "--data DIR --to URI) or use another --data directory",
+                                work->data, (unsigned long long)spool.documents, owner.data);
+    } else if (status == GLEANER_E_NOT_FOUND || is_other) {
+        status = store_meta_put(work->local, "spool/target", mine, error);
+    }
+    base_buffer_fini(&owner);
+    if (status == GLEANER_OK) {
+        atomic_store_explicit(&work->may_use_remote, true, memory_order_release);
+    }
+    return status;
+}
+
+static enum gleaner_status open_tiered(struct work *work, struct base_error *error)
+{
+    const struct store_tiered_options options = {
+        .local = work->local,
+        .remote = work->remote,
+        .remote_is_up = remote_is_up,
+        .remote_ctx = work,
+        .drain_documents_per_s = narrow(work->settings->drain_documents_per_s),
+    };
+    enum gleaner_status status = store_tiered_open(&options, &work->tiered, error);
+    return status == GLEANER_OK ? check_spool_owner(work, error) : status;
+}
+
+/* ---- all together
+ * ------------------------------------------------------------------------------------------ */
+
+static void name_owner(struct work *work, enum work_kind kind)
+{
+    char host[64] = "localhost";
+    (void)gethostname(host, sizeof host - 1);
+    if (kind == WORK_SERVICE && work->remote != NULL) {
+        (void)snprintf(work->owner, sizeof work->owner, "gleaner/%s/%d", host, (int)getpid());
+        return;
+    }
+    /* Under the data directory's lock there is one owner, whatever its process number: so the next
+     * process can give back at once what a killed one held. */
+    (void)snprintf(work->owner, sizeof work->owner, "gleaner/%s", host);
+}
+
+enum gleaner_status work_open_stores(struct work *work, const struct settings *settings,
+                                     enum work_kind kind, struct base_error *error)
+{
+    work->settings = settings;
+    base_redact_uri(settings->target, work->target, sizeof work->target);
+    bool has_server = settings_wants_server(settings);
+    enum gleaner_status status = choose_directory(work, error);
+    if (status == GLEANER_OK && (kind == WORK_CRAWL || !has_server)) {
+        status = open_local(work, error);
+        work->documents = work->local;
+    }
+    if (status == GLEANER_OK && has_server) {
+        status = open_remote(work, error);
+        work->documents = work->remote;
+    }
+    if (status == GLEANER_OK && has_server && kind == WORK_CRAWL) {
+        status = open_tiered(work, error);
+        work->documents = work->tiered;
+    }
+    name_owner(work, kind);
+    return status;
+}
+
+/* How long the drivers' pool may take to end; the stores are closed by then. */
+#define DB_CLOSE_MS 2000
+
+void work_close(struct work *work)
+{
+    admin_server_stop(&work->server);
+    if (work->workers != NULL) {
+        worker_group_request_stop(work->workers, base_mono_ns());
+        worker_group_join(&work->workers);
+    }
+    if (work->fetch != NULL) {
+        fetch_engine_stop(&work->fetch);
+    }
+    if (work->modules != NULL) {
+        module_registry_destroy(&work->modules);
+    }
+    queue_destroy(&work->queue);
+    queue_scope_destroy(&work->scope);
+    if (work->jobs != NULL) {
+        store_queue_close(&work->jobs);
+    }
+    struct store **const stores[] = {&work->tiered, &work->remote, &work->local};
+    for (size_t i = 0; i < BASE_ARRAY_LEN(stores); i++) {
+        if (*stores[i] != NULL) {
+            store_close(stores[i]);
+        }
+    }
+    if (work->db != NULL) {
+        (void)gleaner_db_close(&work->db, DB_CLOSE_MS);
+    }
+    if (work->is_temporary) {
+        remove_temporary(work->data);
+        work->is_temporary = false;
+    }
+}
+
+enum exit_code work_exit_code(enum gleaner_status status)
+{
+    switch (status) {
+    case GLEANER_OK:
+        return EXIT_COMPLETE;
+    case GLEANER_E_CONFIG:
+    case GLEANER_E_INVALID:
+    case GLEANER_E_UNSUPPORTED:
+    case GLEANER_E_NOT_FOUND:
+    case GLEANER_E_EXISTS:
+        return EXIT_USAGE;
+    case GLEANER_E_NOMEM:
+    case GLEANER_E_INTERNAL:
+        return EXIT_OTHER;
+    default:
+        return EXIT_STORAGE;
+    }
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting and stopping the rooms behind a crawl or a service; the stores are in stores.c. */
+#include "process_internal.h"
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uint32_t narrow(uint64_t value)
+{
+    return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+/* ---- fetching
+ * ------------------------------------------------------------------------------------ */
+
+static void fill_fetch_options(const struct settings *s, struct fetch_options *o)
+{
+    fetch_options_init(o);
+    o->fetcher_threads = narrow(s->fetchers);
+    o->max_transfers = narrow(s->concurrency);
+    o->max_per_host = narrow(s->per_host);
+    o->delay_ms = narrow(s->delay_ms);
+    o->connect_ms = narrow(s->http_connect_ms);
+    o->first_byte_ms = narrow(s->first_byte_ms);
+    o->total_ms = narrow(s->total_ms);
+    o->max_body_bytes = s->max_body_bytes;
+    o->max_header_bytes = narrow(s->max_header_bytes);
+    o->max_redirects = narrow(s->max_redirects);
+    if (s->user_agent != NULL) {
+        o->user_agent = s->user_agent;
+    }
+    o->robots_agent = s->robots_agent;
+    o->use_robots = s->robots;
+    o->use_env_proxy = s->use_env_proxy;
+    o->allow_net = s->allow_net.items;
+    o->allow_net_count = s->allow_net.count;
+    if (s->ca_file != NULL) {
+        o->ca_file = s->ca_file;
+    }
+}
+
+enum gleaner_status work_start_fetch(struct work *work, struct base_error *error)
+{
+    struct fetch_options options;
+    fill_fetch_options(work->settings, &options);
+    return fetch_engine_start(&options, &work->fetch, error);
+}
+
+/* ---- modules
+ * ---------------------------------------------------------------------------------------- */
+
+/* Beside the program in a build tree, under its prefix when installed. */
+static bool find_module_directory(char *out, size_t out_size)
+{
+    static const char *const places[] = {"modules", "../" GLEANER_MODULE_DIR};
+    char program[4096];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash = NULL;
+    if (len > 0) {
+        program[len] = '\0';
+        slash = strrchr(program, '/');
+    }
+    for (size_t i = 0; slash != NULL && i < BASE_ARRAY_LEN(places); i++) {
+        *slash = '\0';
+        int written = snprintf(out, out_size, "%s/%s", program, places[i]);
+        if (written > 0 && (size_t)written < out_size && access(out, R_OK | X_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum gleaner_status work_load_modules(struct work *work, struct base_error *error)
+{
+    enum gleaner_status status = module_registry_create(worker_host(), &work->modules);
+    char directory[8192];
+    const char *from = work->settings->module_dir;
+    if (from == NULL && find_module_directory(directory, sizeof directory)) {
+        from = directory;
+    }
+    size_t loaded = 0;
+    if (status == GLEANER_OK && from != NULL) {
+        status = module_load_directory(work->modules, from, &loaded, error);
+    }
+    for (size_t i = 0; status == GLEANER_OK && i < work->settings->modules.count; i++) {
+        status = module_load(work->modules, work->settings->modules.items[i], error);
+        loaded++;
+    }
+    if (status == GLEANER_OK && loaded == 0) {
+        status = base_error_set(error, GLEANER_E_NOT_FOUND,
+                                "no worker module was found in %s; --module-dir names the place",
+                                from != NULL ? from : "../" GLEANER_MODULE_DIR);
+    }
+    return status;
+}
+
+/* ---- workers
+ * ------------------------------------------------------------------------------------------ */
+
+enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
+                                       struct base_error *error)
+{
+    const struct settings *s = work->settings;
+    const struct worker_options options = {
+        .threads = narrow(s->threads),
+        .fetch = work->fetch,
+        .queue = work->queue,
+        .modules = work->modules,
+        .db = work->db,
+        .collection = s->collection,
+        .markdown = strcmp(s->content, "markdown") == 0,
+        .is_crawl = kind == WORK_CRAWL,
+        .max_pages = s->pages == UINT64_MAX ? 0 : s->pages,
+        .batch_pages = narrow(s->batch_pages),
+        .batch_ms = narrow(s->batch_ms),
+        .prefetch = narrow(2 * s->concurrency),
+        .handle_ms = narrow(s->handle_ms),
+        /* A service waits for its store as long as it takes; a crawl is somebody waiting. */
+        .give_up_ms = kind == WORK_CRAWL ? narrow(s->storage_patience_ms) : 0,
+        .setting = settings_of_module,
+        .setting_ctx = (void *)(uintptr_t)s,
+    };
+    return worker_group_start(&options, &work->workers, error);
+}
+
+/* ---- status server
+ * --------------------------------------------------------------------------------------- */
+
+static enum gleaner_status submit(void *ctx, const char *url, const char *type, bool *is_new,
+                                  struct base_error *error)
+{
+    struct work *work = ctx;
+    char normal[8192];
+    enum gleaner_status status = work_normalise_url(url, normal, sizeof normal, error);
+    const char *const urls[] = {normal};
+    uint64_t inserted = 0;
+    if (status == GLEANER_OK) {
+        status = queue_seed(work->queue, urls, 1, type, &inserted, error);
+    }
+    *is_new = inserted > 0;
+    return status;
+}
+
+void work_start_server(struct work *work, const char *command)
+{
+    const struct settings *settings = work->settings;
+    work->sources.command = command;
+    work->sources.target = work->target;
+    work->sources.data = work->data;
+    work->sources.max_pages = settings->pages == UINT64_MAX ? 0 : settings->pages;
+    work->sources.workers = work->workers;
+    work->sources.fetch = work->fetch;
+    work->sources.queue = work->queue;
+    work->sources.jobs = work->jobs;
+    work->sources.tiered = work->tiered;
+    work->sources.db = work->db;
+    work->sources.is_stopping = &work->is_stopping;
+    work->sources.started_ns = base_mono_ns();
+    const struct admin_server_options options = {
+        .sources = &work->sources,
+        .directory = work->data,
+        .submit = strcmp(command, "run") == 0 ? submit : NULL,
+        .submit_ctx = work,
+    };
+    struct base_error error = {0};
+    if (admin_server_start(&options, &work->server, &error) != GLEANER_OK) {
+        base_log_warn("process", "event=no_status_server reason=\"%s\"", error.message);
+    }
+}
+
+/* ---- stopping
+ * ---------------------------------------------------------------------------------------------- */
+
+/* After the deadline the workers release what is left; that is local work and short. */
+#define RELEASE_MS 1000
+#define DRAIN_POLL_MS 10
+
+void work_drain(struct work *work)
+{
+    atomic_store_explicit(&work->is_stopping, true, memory_order_relaxed);
+    uint64_t deadline_ns = base_mono_ns() + work->settings->drain_ms * BASE_NS_PER_MS;
+    worker_group_request_stop(work->workers, deadline_ns);
+    uint64_t end_ns = deadline_ns + RELEASE_MS * BASE_NS_PER_MS;
+    struct worker_stats stats;
+    worker_group_read_stats(work->workers, &stats);
+    while (stats.in_flight > 0 && base_mono_ns() < end_ns) {
+        (void)poll(NULL, 0, DRAIN_POLL_MS);
+        worker_group_read_stats(work->workers, &stats);
+    }
+}
+
+/* ---- SIGHUP
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void log_changes(const struct settings *before, const struct settings *after)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        if (same_text(before->origins[i].text, after->origins[i].text)) {
+            continue;
+        }
+        base_log_warn("process", "event=setting_changed key=%s applied=%s", settings_table[i].key,
+                      settings_table[i].is_live ? "now" : "at_restart");
+    }
+}
+
+void work_reload(struct work *work, struct settings *live, int argc, char *const argv[],
+                 unsigned groups)
+{
+    struct settings fresh;
+    struct base_error error = {0};
+    if (settings_load(&fresh, argc, argv, groups, &error) != GLEANER_OK) {
+        base_log_error("process", "event=reload_refused reason=\"%s\"", error.message);
+        settings_fini(&fresh);
+        return;
+    }
+    log_changes(live, &fresh);
+    enum base_log_level level;
+    if (base_log_level_parse(fresh.log_level, &level)) {
+        base_log_set_level(level);
+    }
+    struct fetch_options options;
+    fill_fetch_options(&fresh, &options);
+    fetch_configure(work->fetch, &options);
+    /* Only main reads these two after the start. */
+    live->drain_ms = fresh.drain_ms;
+    live->concurrency = fresh.concurrency;
+    settings_fini(&fresh);
+}
+
+/* ---- URLs of people
+ * ---------------------------------------------------------------------------------------- */
+
+enum gleaner_status work_normalise_url(const char *text, char *out, size_t out_size,
+                                       struct base_error *error)
+{
+    struct fetch_url_parser *parser = NULL;
+    struct base_slice url = {0};
+    enum gleaner_status status = fetch_url_parser_create(&parser);
+    if (status != GLEANER_OK) {
+        return base_error_set(error, status, "no memory for a URL parser");
+    }
+    status = fetch_url_resolve(parser, text, strlen(text), &url);
+    if (status == GLEANER_E_UNSUPPORTED) {
+        status = base_error_set(error, GLEANER_E_INVALID,
+                                "'%s': only http:// and https:// can be fetched", text);
+    } else if (status != GLEANER_OK) {
+        status = base_error_set(error, GLEANER_E_INVALID, "'%s' is no absolute URL%s%s%s", text,
+                                strstr(text, "://") == NULL ? "; did you mean https://" : "",
+                                strstr(text, "://") == NULL ? text : "",
+                                strstr(text, "://") == NULL ? " ?" : "");
+    } else if (url.len >= out_size) {
+        status = base_error_set(error, GLEANER_E_LIMIT, "a URL of %zu bytes is too long", url.len);
+    } else {
+        memcpy(out, url.data, url.len);
+        out[url.len] = '\0';
+    }
+    fetch_url_parser_destroy(&parser);
+    return status;
+}
