@@ -16,8 +16,7 @@
 #include "store.h"
 #include "worker.h"
 
-/* ---- figures
- * --------------------------------------------------------------------------------------- */
+/* ---- figures ---- */
 
 /* Where figures come from. All borrowed; what does not exist is NULL. They outlive the server. */
 struct admin_sources {
@@ -72,8 +71,7 @@ void admin_render_json(const struct admin_sources *sources, const struct admin_f
 void admin_render_metrics(const struct admin_sources *sources, const struct admin_figures *figures,
                           struct base_buffer *out);
 
-/* ---- the server
- * ---------------------------------------------------------------------------------------- */
+/* ---- the server ---- */
 
 struct admin_server;
 
@@ -100,8 +98,7 @@ admin_server_start(const struct admin_server_options *options, struct admin_serv
 /** Finish the request in work, stop, remove the socket. NULL accepted. */
 void admin_server_stop(struct admin_server **server);
 
-/* ---- asking one
- * ------------------------------------------------------------------------------------------ */
+/* ---- asking one ---- */
 
 /**
  * One request to the process that works in `directory`. `body` NULL = GET, else POST.

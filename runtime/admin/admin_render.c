@@ -143,8 +143,7 @@ static void append_alerts(const struct admin_sources *sources, char *out, size_t
     }
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static void append_failures_json(const struct admin_figures *figures, struct base_buffer *out)
 {
@@ -201,8 +200,7 @@ void admin_render_json(const struct admin_sources *sources, const struct admin_f
     base_buffer_append_str(out, "}}\n");
 }
 
-/* ---- Prometheus
- * ------------------------------------------------------------------------------------ */
+/* ---- Prometheus ---- */
 
 static void append_counter_metric(void *ctx, const char *name, uint64_t value)
 {
@@ -250,8 +248,7 @@ void admin_render_metrics(const struct admin_sources *sources, const struct admi
     }
 }
 
-/* ---- text
- * -------------------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 static void append_database_text(const struct admin_figures *figures, struct base_buffer *out)
 {

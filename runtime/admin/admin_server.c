@@ -51,8 +51,7 @@ static enum MHD_Result reply_text(struct MHD_Connection *connection, unsigned co
     return reply(connection, code, "text/plain; charset=utf-8", &text);
 }
 
-/* ---- what is offered
- * -------------------------------------------------------------------------------- */
+/* ---- what is offered ---- */
 
 typedef void (*renderer)(const struct admin_sources *, const struct admin_figures *,
                          struct base_buffer *);
@@ -149,8 +148,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **pe
     }
 }
 
-/* ---- the socket
- * ----------------------------------------------------------------------------------------- */
+/* ---- the socket ---- */
 
 static int listen_on(const char *directory, const char *path, struct base_error *error)
 {

@@ -25,8 +25,7 @@ struct crawl {
     bool is_resumed;
 };
 
-/* ---- what it is
- * ------------------------------------------------------------------------------------ */
+/* ---- what it is ---- */
 
 static int compare_texts(const void *a, const void *b)
 {
@@ -86,8 +85,7 @@ static enum gleaner_status name_crawl(struct crawl *crawl, struct base_error *er
     return GLEANER_OK;
 }
 
-/* ---- its frontier
- * ------------------------------------------------------------------------------------ */
+/* ---- its frontier ---- */
 
 /* Resume an unfinished crawl of this name; a finished one, or --fresh, starts anew. */
 static enum gleaner_status find_or_start(struct crawl *crawl, struct base_error *error)
@@ -170,8 +168,7 @@ static enum gleaner_status open_frontier(struct crawl *crawl, struct base_error 
     return status;
 }
 
-/* ---- its course
- * ---------------------------------------------------------------------------------------- */
+/* ---- its course ---- */
 
 static void wait_for_server(struct crawl *crawl)
 {

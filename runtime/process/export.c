@@ -33,8 +33,7 @@ static bool write_out(struct export *export, const char *text, size_t len)
     return !export->is_broken;
 }
 
-/* ---- JSON Lines
- * ------------------------------------------------------------------------------------ */
+/* ---- JSON Lines ---- */
 
 static bool write_json(struct export *export, const bson_t *document)
 {
@@ -45,8 +44,7 @@ static bool write_json(struct export *export, const bson_t *document)
     return is_good;
 }
 
-/* ---- CSV (RFC 4180)
- * ---------------------------------------------------------------------------------- */
+/* ---- CSV (RFC 4180) ---- */
 
 static bool write_cell(struct export *export, const char *text, size_t len)
 {
@@ -184,8 +182,7 @@ static bool write_csv(struct export *export, const bson_t *document)
     return is_good && write_out(export, "\r\n", 2);
 }
 
-/* ---- the command
- * ----------------------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static bool export_row(void *ctx, const char *collection, const uint8_t *bytes, uint32_t len)
 {

@@ -17,8 +17,7 @@
 #include "store.h"
 #include "worker.h"
 
-/* ---- exit codes: documented in `gleaner --help`
- * --------------------------------------------------- */
+/* ---- exit codes: documented in `gleaner --help` ---- */
 
 enum exit_code {
     EXIT_COMPLETE = 0,
@@ -30,8 +29,7 @@ enum exit_code {
     EXIT_NO_PAGE = 6  /* nothing could be fetched */
 };
 
-/* ---- signals
- * ------------------------------------------------------------------------------------------ */
+/* ---- signals ---- */
 
 /** Block the signals that the signal thread takes; before any thread is started. [startup] */
 void signals_block(void);
@@ -44,8 +42,7 @@ bool signals_stop_wanted(void);
 /** True once for each SIGHUP since the last call. Thread: [owner]. */
 bool signals_take_reload(void);
 
-/* ---- the opened rooms
- * ---------------------------------------------------------------------------------- */
+/* ---- the opened rooms ---- */
 
 /* Members are opened from top to bottom and closed from bottom to top by work_close(); what was not
  * opened is NULL. Lives on the stack of the command; everything borrows from the members above. */
@@ -104,8 +101,7 @@ void work_reload(struct work *work, struct settings *live, int argc, char *const
 GLEANER_MUST_CHECK enum gleaner_status
 work_normalise_url(const char *text, char *out, size_t out_size, struct base_error *error);
 
-/* ---- progress and summary
- * ------------------------------------------------------------------------------- */
+/* ---- progress and summary ---- */
 
 struct progress {
     bool is_on, is_terminal;
@@ -123,8 +119,7 @@ void progress_end(struct progress *progress);
 void summary_print(const struct work *work, const struct admin_figures *figures,
                    enum exit_code code, const char *how_it_ended);
 
-/* ---- commands
- * ---------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 struct command {
     const char *name;

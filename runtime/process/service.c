@@ -94,8 +94,7 @@ int command_run(struct settings *settings, int argc, char *const argv[])
     return EXIT_COMPLETE;
 }
 
-/* ---- submit
- * ------------------------------------------------------------------------------------------ */
+/* ---- submit ---- */
 
 /* The embedded store belongs to the process that runs on it: that one is asked. */
 static enum gleaner_status submit_to_process(const struct settings *settings, const char *url,
@@ -175,8 +174,7 @@ int command_submit(struct settings *settings, int argc, char *const argv[])
     return work_exit_code(status);
 }
 
-/* ---- drain
- * ------------------------------------------------------------------------------------------- */
+/* ---- drain ---- */
 
 int command_drain(struct settings *settings, int argc, char *const argv[])
 {

@@ -15,8 +15,7 @@ static void *value_at(struct settings *settings, const struct setting *setting)
     return (char *)settings + setting->offset;
 }
 
-/* ---- text to value ------------------------------------------------------------------------------
- */
+/* ---- text to value ---- */
 
 static enum gleaner_status bad_value(const struct setting *setting, const char *text,
                                      const char *wanted, struct base_error *error)
@@ -246,8 +245,7 @@ enum gleaner_status settings_apply(struct settings *settings, size_t index, cons
     return GLEANER_OK;
 }
 
-/* ---- the order of the sources -------------------------------------------------------------------
- */
+/* ---- the order of the sources ---- */
 
 static enum gleaner_status apply_defaults(struct settings *settings, struct base_error *error)
 {
@@ -386,8 +384,7 @@ void settings_fini(struct settings *settings)
     memset(settings, 0, sizeof *settings);
 }
 
-/* ---- questions
- * ------------------------------------------------------------------------------------ */
+/* ---- questions ---- */
 
 bool settings_wants_server(const struct settings *settings)
 {

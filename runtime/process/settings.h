@@ -154,8 +154,7 @@ void settings_print(const struct settings *settings, struct base_buffer *out);
 /** The options of these groups, for --help. */
 void settings_print_help(unsigned groups, struct base_buffer *out);
 
-/* ---- shared by the sources (settings_*.c) -----------------------------------------------------
- */
+/* ---- shared by the sources (settings_*.c) ---- */
 
 /** Turn text into the value of a setting and note its origin. Lists are replaced by the first entry
  *  of a stronger source and grow with the following ones of the same. */

@@ -36,8 +36,7 @@ static const cyaml_schema_value_t list_item = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, CYAML_UNLIMITED),
 };
 
-/* ---- the schema
- * ----------------------------------------------------------------------------------- */
+/* ---- the schema ---- */
 
 static cyaml_schema_field_t leaf_field(const struct setting *setting, const char *name, size_t slot)
 {
@@ -106,8 +105,7 @@ static void build_schema(struct schema *schema)
     }
 }
 
-/* ---- libcyaml's complaint
- * ----------------------------------------------------------------------------- */
+/* ---- libcyaml's complaint ---- */
 
 struct complaint {
     char what[200];
@@ -195,8 +193,7 @@ static enum gleaner_status explain(const struct complaint *complaint, const stru
     return status;
 }
 
-/* ---- where a key stands
- * ---------------------------------------------------------------------------------- */
+/* ---- where a key stands ---- */
 
 static bool is_key_at(const char *line, const char *key, size_t key_len)
 {
@@ -222,9 +219,7 @@ static uint32_t line_of_key(const char *text, const char *key)
     return 0;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static enum gleaner_status apply_slot(struct settings *settings, size_t index,
                                       const struct slot *slot, const struct setting_origin *origin,

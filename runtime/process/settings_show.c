@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -* /
-
-    static void print_value(const struct settings *settings, size_t index, struct base_buffer *out)
+static void print_value(const struct settings *settings, size_t index, struct base_buffer *out)
 {
     const struct setting *setting = &settings_table[index];
     const char *base = (const char *)settings + setting->offset;

@@ -8,8 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- libgleaner
- * ---------------------------------------------------------------------------------- */
+/* ---- libgleaner ---- */
 
 static uint32_t narrow(uint64_t value)
 {
@@ -82,8 +81,7 @@ static enum gleaner_status open_remote(struct work *work, struct base_error *err
     return store_mongo_open(&options, &work->remote, error);
 }
 
-/* ---- the data directory
- * ------------------------------------------------------------------------------ */
+/* ---- the data directory ---- */
 
 static enum gleaner_status choose_directory(struct work *work, struct base_error *error)
 {
@@ -127,8 +125,7 @@ static enum gleaner_status open_local(struct work *work, struct base_error *erro
     return store_sqlite_open(&options, &work->local, error);
 }
 
-/* ---- the spool's owner
- * --------------------------------------------------------------------------------- */
+/* ---- the spool's owner ---- */
 
 /* Documents in the spool belong to the server they could not reach. Replaying them to another one
  * because somebody changed --to would be split brain, so the data directory remembers its server
@@ -171,8 +168,7 @@ static enum gleaner_status open_tiered(struct work *work, struct base_error *err
     return status == GLEANER_OK ? check_spool_owner(work, error) : status;
 }
 
-/* ---- all together
- * ------------------------------------------------------------------------------------------ */
+/* ---- all together ---- */
 
 static void name_owner(struct work *work, enum work_kind kind)
 {

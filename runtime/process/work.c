@@ -12,8 +12,7 @@ static uint32_t narrow(uint64_t value)
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-/* ---- fetching
- * ------------------------------------------------------------------------------------ */
+/* ---- fetching ---- */
 
 static void fill_fetch_options(const struct settings *s, struct fetch_options *o)
 {
@@ -48,8 +47,7 @@ enum gleaner_status work_start_fetch(struct work *work, struct base_error *error
     return fetch_engine_start(&options, &work->fetch, error);
 }
 
-/* ---- modules
- * ---------------------------------------------------------------------------------------- */
+/* ---- modules ---- */
 
 /* Beside the program in a build tree, under its prefix when installed. */
 static bool find_module_directory(char *out, size_t out_size)
@@ -96,8 +94,7 @@ enum gleaner_status work_load_modules(struct work *work, struct base_error *erro
     return status;
 }
 
-/* ---- workers
- * ------------------------------------------------------------------------------------------ */
+/* ---- workers ---- */
 
 enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
                                        struct base_error *error)
@@ -125,8 +122,7 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
     return worker_group_start(&options, &work->workers, error);
 }
 
-/* ---- status server
- * --------------------------------------------------------------------------------------- */
+/* ---- status server ---- */
 
 static enum gleaner_status submit(void *ctx, const char *url, const char *type, bool *is_new,
                                   struct base_error *error)
@@ -170,8 +166,7 @@ void work_start_server(struct work *work, const char *command)
     }
 }
 
-/* ---- stopping
- * ---------------------------------------------------------------------------------------------- */
+/* ---- stopping ---- */
 
 /* After the deadline the workers release what is left; that is local work and short. */
 #define RELEASE_MS 1000
@@ -191,9 +186,7 @@ void work_drain(struct work *work)
     }
 }
 
-/* ---- SIGHUP
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- SIGHUP ---- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -235,8 +228,7 @@ void work_reload(struct work *work, struct settings *live, int argc, char *const
     settings_fini(&fresh);
 }
 
-/* ---- URLs of people
- * ---------------------------------------------------------------------------------------- */
+/* ---- URLs of people ---- */
 
 enum gleaner_status work_normalise_url(const char *text, char *out, size_t out_size,
                                        struct base_error *error)
