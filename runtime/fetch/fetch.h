@@ -11,7 +11,8 @@
 #include "base.h"
 #include "sync.h"
 
-/* ---- URLs (WHATWG, by lexbor) --------------------------------------------------------------------- */
+/* ---- URLs (WHATWG, by lexbor)
+ * --------------------------------------------------------------------- */
 
 /* A parser with reusable memory. One per thread. */
 struct fetch_url_parser;
@@ -23,7 +24,8 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_url_set_base(struct fetch_url_parse
 /**
  * Resolve href against the base, drop the fragment, serialise. Only http and https.
  * *out is valid until the next call on this parser.
- * Errors: GLEANER_E_INVALID no URL; GLEANER_E_UNSUPPORTED another scheme (javascript:, data:, mailto:).
+ * Errors: GLEANER_E_INVALID no URL; GLEANER_E_UNSUPPORTED another scheme (javascript:, data:,
+ * mailto:).
  */
 GLEANER_MUST_CHECK enum gleaner_status fetch_url_resolve(struct fetch_url_parser *parser,
                                                          const char *href, size_t len,
@@ -36,43 +38,48 @@ struct fetch_url_parts {
 GLEANER_MUST_CHECK enum gleaner_status fetch_url_split(const char *url, size_t len,
                                                        struct fetch_url_parts *out);
 
-/* ---- charset ---------------------------------------------------------------------------------------- */
+/* ---- charset
+ * ---------------------------------------------------------------------------------------- */
 
 /**
- * Decode a body to UTF-8: BOM, then HTTP charset, then <meta> in the first 1,024 bytes, then UTF-8 if
- * valid, else windows-1252. Bytes that are UTF-8 already are not copied: *out then points into `body`.
- * Invalid bytes become U+FFFD. *charset gets a static name. `scratch` owns converted bytes.
+ * Decode a body to UTF-8: BOM, then HTTP charset, then <meta> in the first 1,024 bytes, then UTF-8
+ * if valid, else windows-1252. Bytes that are UTF-8 already are not copied: *out then points into
+ * `body`. Invalid bytes become U+FFFD. *charset gets a static name. `scratch` owns converted bytes.
  */
 GLEANER_MUST_CHECK enum gleaner_status fetch_decode(const char *body, size_t len,
                                                     const char *content_type,
                                                     struct base_buffer *scratch,
                                                     struct base_slice *out, const char **charset);
 
-/* ---- the engine -------------------------------------------------------------------------------------- */
+/* ---- the engine
+ * -------------------------------------------------------------------------------------- */
 
 struct fetch_engine;
 
 struct fetch_options {
-    uint32_t fetcher_threads;     /* default 1 */
-    uint32_t max_transfers;       /* at once in all, default 64 */
-    uint32_t max_per_host;        /* default 8 */
-    uint32_t delay_ms;            /* between requests to one host, default 0 */
-    uint32_t connect_ms;          /* default 10,000 */
-    uint32_t first_byte_ms;       /* default 20,000 */
-    uint32_t total_ms;            /* default 60,000: the slot is free by then, whatever the peer does */
-    uint32_t low_speed_bytes;     /* default 16 bytes/s ... */
-    uint32_t low_speed_s;         /* ... over 15 s */
-    uint64_t max_body_bytes;      /* decoded, default 16 MiB */
-    uint32_t max_header_bytes;    /* default 64 KiB */
-    uint32_t max_redirects;       /* default 10; 0 = report redirects instead of following */
-    const char *user_agent;       /* default gleaner/VERSION */
-    const char *robots_agent;     /* product token, default gleaner */
-    bool use_robots;              /* default true */
-    bool use_env_proxy;           /* default false */
-    const char *const *allow_net; /* CIDR blocks that the address guard lets through; default none */
+    uint32_t fetcher_threads; /* default 1 */
+    uint32_t max_transfers;   /* at once in all, default 64 */
+    uint32_t max_per_host;    /* default 8 */
+    uint32_t delay_ms;        /* between requests to one host, default 0 */
+    uint32_t connect_ms;      /* default 10,000 */
+    uint32_t first_byte_ms;   /* default 20,000 */
+    uint32_t total_ms;        /* default 60,000: the slot is free by then, whatever the peer does */
+    uint32_t low_speed_bytes; /* default 16 bytes/s ... */
+    uint32_t low_speed_s;     /* ... over 15 s */
+    uint64_t max_body_bytes;  /* decoded, default 16 MiB */
+    uint32_t max_header_bytes; /* default 64 KiB */
+    uint32_t max_redirects;    /* default 10; 0 = report redirects instead of following */
+    uint32_t max_hold_ms;      /* a host told to wait longer (Retry-After) gives its queued
+                                  requests back as FETCH_THROTTLED; default 30,000 */
+    const char *user_agent;    /* default gleaner/VERSION */
+    const char *robots_agent;  /* product token, default gleaner */
+    bool use_robots;           /* default true */
+    bool use_env_proxy;        /* default false */
+    const char *const
+        *allow_net; /* CIDR blocks that the address guard lets through; default none */
     size_t allow_net_count;
-    const char *ca_file;          /* default the system's bundle */
-    const char *accept;           /* Accept header, default text/html first */
+    const char *ca_file; /* default the system's bundle */
+    const char *accept;  /* Accept header, default text/html first */
     /* Called on fetcher threads whenever capacity became free; must be wait-free. May be NULL. */
     void (*on_capacity)(void *ctx);
     void *capacity_ctx;
@@ -86,32 +93,32 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_engine_start(const struct fetch_opt
 void fetch_engine_stop(struct fetch_engine **engine);
 
 enum fetch_class {
-    FETCH_OK,             /* 2xx with a body within the limits */
-    FETCH_REDIRECT,       /* 3xx with a Location, max_redirects 0: `location` is absolute */
+    FETCH_OK,       /* 2xx with a body within the limits */
+    FETCH_REDIRECT, /* 3xx with a Location, max_redirects 0: `location` is absolute */
     FETCH_NOT_MODIFIED,
     FETCH_HTTP_4XX,
     FETCH_HTTP_5XX,
-    FETCH_THROTTLED,      /* 429 or 503: retry_after_ms */
-    FETCH_DNS,            /* unknown host or resolver failure */
-    FETCH_CONNECT,        /* refused or unreachable */
+    FETCH_THROTTLED, /* 429 or 503: retry_after_ms */
+    FETCH_DNS,       /* unknown host or resolver failure */
+    FETCH_CONNECT,   /* refused or unreachable */
     FETCH_TLS,
-    FETCH_TIMEOUT,        /* connect, first byte, low speed or total; `reason` says which */
-    FETCH_NETWORK,        /* reset, short body, protocol error */
-    FETCH_TOO_LARGE,      /* body, bomb or headers over the limit */
-    FETCH_REDIRECT_LOOP,  /* more than max_redirects */
-    FETCH_GUARDED,        /* the address guard refused */
-    FETCH_ROBOTS,         /* robots.txt forbids, or is unreachable */
+    FETCH_TIMEOUT,       /* connect, first byte, low speed or total; `reason` says which */
+    FETCH_NETWORK,       /* reset, short body, protocol error */
+    FETCH_TOO_LARGE,     /* body, bomb or headers over the limit */
+    FETCH_REDIRECT_LOOP, /* more than max_redirects */
+    FETCH_GUARDED,       /* the address guard refused */
+    FETCH_ROBOTS,        /* robots.txt forbids, or is unreachable */
     FETCH_BAD_URL,
     FETCH_CANCELLED,
     FETCH_CLASS_COUNT
 };
-const char *fetch_class_name(enum fetch_class fetch_class);   /* "http_4xx" ... */
+const char *fetch_class_name(enum fetch_class fetch_class); /* "http_4xx" ... */
 /** May a retry help? (408, 429, 5xx, network; never other 4xx) */
 bool fetch_class_is_retryable(enum fetch_class fetch_class, int http_status);
 
 struct fetch_request {
-    const char *url;      /* normalised; copied */
-    void *user;           /* comes back in the result */
+    const char *url;                  /* normalised; copied */
+    void *user;                       /* comes back in the result */
     const char *etag, *last_modified; /* conditional; or NULL */
     bool follow_redirects; /* up to max_redirects, each hop through guard, robots and politeness */
     bool ignore_robots;
@@ -119,18 +126,18 @@ struct fetch_request {
 struct fetch_result {
     void *user;
     enum fetch_class fetch_class;
-    int http_status;         /* 0 = no answer */
-    char *url;               /* effective */
-    char *location;          /* of FETCH_REDIRECT, or NULL */
-    char *content_type;      /* or NULL */
+    int http_status;                         /* 0 = no answer */
+    char *url;                               /* effective */
+    char *location;                          /* of FETCH_REDIRECT, or NULL */
+    char *content_type;                      /* or NULL */
     char *etag, *last_modified, *robots_tag; /* or NULL */
-    char *body;              /* decoded by content coding; NUL-terminated */
+    char *body;                              /* decoded by content coding; NUL-terminated */
     size_t body_len;
     uint64_t wire_bytes;
     uint64_t retry_after_ms; /* 0 = none */
     uint32_t redirects;
     uint64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
-    char reason[200];        /* a sentence for people; "" when OK */
+    char reason[200]; /* a sentence for people; "" when OK */
 };
 void fetch_result_free(struct fetch_result **result);
 
@@ -142,8 +149,7 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_submit(struct fetch_engine *engine,
                                                     const struct fetch_request *request);
 /** Take a finished transfer. Thread: [any]. GLEANER_E_TIMEOUT at the deadline, GLEANER_E_CANCELLED
  *  after fetch_nudge(), GLEANER_E_CLOSED when stopping and empty. */
-GLEANER_MUST_CHECK enum gleaner_status fetch_next(struct fetch_engine *engine,
-                                                  uint64_t deadline_ns,
+GLEANER_MUST_CHECK enum gleaner_status fetch_next(struct fetch_engine *engine, uint64_t deadline_ns,
                                                   struct fetch_result **out);
 void fetch_nudge(struct fetch_engine *engine);
 /** Cancel everything not started yet; running transfers get until the deadline. */
@@ -160,7 +166,8 @@ const struct base_histogram *fetch_latency(const struct fetch_engine *engine);
 /** Change delay, per-host and total limits at run time. [any] */
 void fetch_configure(struct fetch_engine *engine, const struct fetch_options *options);
 
-/* ---- robots.txt: pure functions (RFC 9309) ------------------------------------------------------------- */
+/* ---- robots.txt: pure functions (RFC 9309)
+ * ------------------------------------------------------------- */
 
 struct fetch_robots;
 GLEANER_MUST_CHECK enum gleaner_status fetch_robots_parse(const char *body, size_t len,
@@ -168,8 +175,8 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_robots_parse(const char *body, size
 void fetch_robots_free(struct fetch_robots **robots);
 struct fetch_robots_answer {
     bool allowed;
-    uint32_t line;         /* of the rule that decided, 0 = none */
-    double crawl_delay_s;  /* < 0 = none */
+    uint32_t line;        /* of the rule that decided, 0 = none */
+    double crawl_delay_s; /* < 0 = none */
 };
 /** `agent` is a product token; `target` is path and query of a normalised URL, or the whole URL. */
 void fetch_robots_match(const struct fetch_robots *robots, const char *agent, const char *target,
@@ -180,8 +187,8 @@ const char *fetch_robots_sitemap(const struct fetch_robots *robots, size_t i);
 /** The address guard alone, for tests and tools: may this address be connected to? `address` is a
  *  numeric IPv4 or IPv6 address. */
 struct fetch_guard;
-GLEANER_MUST_CHECK enum gleaner_status fetch_guard_create(const char *const *allow_net, size_t count,
-                                                          struct fetch_guard **out,
+GLEANER_MUST_CHECK enum gleaner_status fetch_guard_create(const char *const *allow_net,
+                                                          size_t count, struct fetch_guard **out,
                                                           struct base_error *error);
 void fetch_guard_destroy(struct fetch_guard **guard);
 bool fetch_guard_allows(const struct fetch_guard *guard, const char *address);

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of runtime/fetch share. Nobody else includes this (tests of the room may). */
+#ifndef FETCH_INTERNAL_H
+#define FETCH_INTERNAL_H
+
+#include "fetch.h"
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define FETCH_MAX_RETRY_AFTER_MS (UINT64_C(3600) * 1000)
+#define FETCH_MAX_HEADER_LINES 200
+#define FETCH_MAX_CRAWL_DELAY_S 60
+#define FETCH_ROBOTS_MAX_BYTES (512u * 1024) /* RFC 9309 asks for 500 KiB at least */
+#define FETCH_ROBOTS_MAX_REDIRECTS 5
+
+/* ---- pure helpers
+ * -------------------------------------------------------------------------------- */
+
+/** Resolve by lexbor alone: what the fast path must agree with. */
+GLEANER_MUST_CHECK enum gleaner_status fetch_url_resolve_slow(struct fetch_url_parser *parser,
+                                                              const char *href, size_t len,
+                                                              struct base_slice *out);
+bool fetch_guard_allows_socket(const struct fetch_guard *guard, const struct sockaddr *address);
+/** Milliseconds from now, capped at an hour; 0 for none, a past date or nonsense. */
+uint64_t fetch_parse_retry_after(const char *value, size_t len, int64_t wall_ms);
+enum fetch_class fetch_class_of_curl(CURLcode code, const char **text);
+
+/* ---- results
+ * --------------------------------------------------------------------------------------- */
+
+enum fetch_field {
+    FIELD_URL,
+    FIELD_LOCATION,
+    FIELD_CONTENT_TYPE,
+    FIELD_ETAG,
+    FIELD_LAST_MODIFIED,
+    FIELD_ROBOTS_TAG,
+    FIELD_COUNT
+};
+
+/* A result with its memory. Belongs to the fetcher until pushed, then to the consumer, then (freed)
+ * to its home again: bodies and texts keep their buffers. */
+struct fetch_box {
+    struct fetch_result result; /* first: what the door hands out */
+    uint32_t magic;
+    struct fetch_results *home;
+    struct fetch_box *next;
+    struct base_buffer body;
+    struct base_buffer text;        /* fields, one after the other, each with its NUL */
+    uint32_t field_at[FIELD_COUNT]; /* offset + 1 into text; 0 = none */
+};
+
+/* Finished results and the free boxes. Outlives the engine while boxes are out. */
+struct fetch_results;
+GLEANER_MUST_CHECK enum gleaner_status fetch_results_create(struct fetch_results **out);
+/** The engine lets go: queued results are freed, the rest when its boxes came home. */
+void fetch_results_close(struct fetch_results **results);
+struct fetch_box *fetch_box_take(struct fetch_results *results);
+void fetch_box_free(struct fetch_box *box);
+void fetch_box_set(struct fetch_box *box, enum fetch_field field, const char *text, size_t len);
+/** Forget what an earlier answer of the same request left (before a redirect's next hop). */
+void fetch_box_clear_answer(struct fetch_box *box);
+/** Point the result's strings into the text, once that no longer moves. */
+void fetch_box_seal(struct fetch_box *box);
+
+/** Hand over a chain of `count` sealed boxes: one lock, at most one wake-up. */
+void fetch_results_push(struct fetch_results *results, struct fetch_box *first,
+                        struct fetch_box *last, uint32_t count);
+/** One more request is on its way; its push takes it back. */
+void fetch_results_expect(struct fetch_results *results);
+/** Take an expectation back: its request was refused. */
+void fetch_results_unexpect(struct fetch_results *results);
+/** Nothing more is expected than what is under way: consumers get CLOSED when all was taken. */
+void fetch_results_finish(struct fetch_results *results);
+/** *hungry: the queue is half empty again, so that whoever waits for room may be woken. */
+enum gleaner_status fetch_results_next(struct fetch_results *results, uint64_t deadline_ns,
+                                       struct fetch_box **out, bool *hungry);
+void fetch_results_nudge(struct fetch_results *results);
+uint32_t fetch_results_waiting(struct fetch_results *results);
+/** May another transfer start? False while consumers lag behind (results, or bytes of bodies). */
+bool fetch_results_have_room(struct fetch_results *results, uint32_t max_transfers);
+
+/* ---- timers
+ * ------------------------------------------------------------------------------------------ */
+
+/* A binary heap of deadlines; one per fetcher thread, plain. */
+enum fetch_timer_kind { TIMER_TRANSFER, TIMER_HOST };
+struct fetch_timer {
+    uint64_t at_ns;
+    size_t index; /* in the heap + 1; 0 = not in it */
+    enum fetch_timer_kind kind;
+};
+struct fetch_timers {
+    struct fetch_timer **heap;
+    size_t count, cap;
+};
+/** (Re)schedule. False without memory. */
+bool fetch_timer_set(struct fetch_timers *timers, struct fetch_timer *timer, uint64_t at_ns);
+void fetch_timer_cancel(struct fetch_timers *timers, struct fetch_timer *timer);
+/** The earliest one, or NULL. */
+struct fetch_timer *fetch_timer_first(const struct fetch_timers *timers);
+void fetch_timers_fini(struct fetch_timers *timers);
+
+/* ---- messages to a fetcher thread
+ * ---------------------------------------------------------------------- */
+
+enum fetch_message_kind { MESSAGE_JOB, MESSAGE_ROBOTS, MESSAGE_LOOKUP };
+struct fetch_message {
+    struct sync_mpsc_node node;
+    enum fetch_message_kind kind;
+};
+
+/* One request on its way: submitted, queued at its host, in a transfer, at its next hop. Owned by
+ * exactly one of: an inbox, a host's queue, a transfer. */
+struct fetch_job {
+    struct fetch_message message; /* MESSAGE_JOB */
+    struct fetch_job *next;
+    void *user;
+    char *url;
+    char *etag, *last_modified;
+    uint64_t started_ns; /* first hop's start of transfer; 0 = not yet */
+    uint32_t hops;
+    bool follow;
+    bool ignore_robots;
+    /* of a robots.txt request: whose it is */
+    bool is_robots;
+    bool robots_tls;
+    char *robots_key;
+};
+
+/* The answer for a host's robots.txt, sent to the host's thread. */
+struct fetch_robots_message {
+    struct fetch_message message; /* MESSAGE_ROBOTS */
+    char *key;
+    bool tls;
+    enum fetch_class fetch_class; /* FETCH_OK: rules; else why pages fail */
+    int http_status;
+    uint64_t retry_after_ms;
+    struct fetch_robots *robots; /* NULL with FETCH_OK = everything is allowed */
+    char reason[200];
+};
+
+/* ---- look-ups
+ * ------------------------------------------------------------------------------------------- */
+
+struct fetch_resolver;
+struct fetch_thread;
+/* The answer of one look-up, sent to the asking thread, which frees it. */
+struct fetch_lookup {
+    struct fetch_message message; /* MESSAGE_LOOKUP */
+    struct fetch_lookup *next;
+    struct fetch_thread *thread;
+    char *key; /* of the host that asked */
+    char *name;
+    uint64_t serial; /* the host's; an answer to an older question is dropped */
+    /* answer */
+    char *addresses; /* comma separated, those that the guard lets through; NULL = none */
+    bool guarded;    /* there were addresses, and the guard refused every one */
+    char reason[160];
+};
+/** On GLEANER_OK the guard is the resolver's, which frees it last. */
+GLEANER_MUST_CHECK enum gleaner_status fetch_resolver_create(struct fetch_guard *guard,
+                                                             struct fetch_resolver **out);
+void fetch_resolver_destroy(struct fetch_resolver **resolver);
+/** Queue a look-up; it comes back through fetch_thread_send(). Ownership goes in. */
+void fetch_resolver_submit(struct fetch_resolver *resolver, struct fetch_lookup *lookup);
+void fetch_lookup_free(struct fetch_lookup *lookup);
+
+/* ---- hosts
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct fetch_queue {
+    struct fetch_job *head, *tail;
+    uint32_t count;
+};
+
+enum fetch_place {
+    PLACE_IDLE,    /* nothing to do; in the list of idle hosts, oldest first */
+    PLACE_READY,   /* may start a request now; in the round of ready hosts */
+    PLACE_TIMED,   /* waits for its time; in the thread's timers */
+    PLACE_BLOCKED, /* waits for an event: an answer, a look-up, robots.txt */
+};
+
+enum fetch_dns { DNS_NONE, DNS_PENDING, DNS_OK, DNS_FAILED, DNS_GUARDED };
+enum fetch_gate_state { GATE_NONE, GATE_PENDING, GATE_OPEN, GATE_SHUT };
+
+/* What robots.txt of one origin says. */
+struct fetch_gate {
+    enum fetch_gate_state state;
+    enum fetch_class shut_class; /* of GATE_SHUT: how its pages fail */
+    int shut_status;
+    uint64_t until_ns;           /* asked again after this */
+    struct fetch_robots *robots; /* of GATE_OPEN; NULL = everything is allowed */
+    char *reason;
+};
+
+/* One host: name and port, http and https of the default ports together. Plain: only its fetcher
+ * thread touches it. */
+struct fetch_host {
+    uint64_t hash;
+    struct fetch_host *chain;       /* in its bucket */
+    struct fetch_host *prev, *next; /* in the ready round or the idle list */
+    char *key;                      /* "name" or "name:port" */
+    char *name;                     /* without port and brackets */
+    bool default_port;
+    bool numeric;
+    enum fetch_place place;
+    struct fetch_timer timer;  /* of PLACE_TIMED, and the look-up's deadline */
+    struct fetch_queue urgent; /* robots.txt and next hops */
+    struct fetch_queue queue;
+    uint32_t active;
+    bool waits_robots;   /* the next request waits for a robots.txt that is on its way */
+    uint32_t unanswered; /* transfers without a first byte while a delay is in force */
+    uint64_t next_start_ns, hold_until_ns, crawl_delay_ns;
+    enum fetch_dns dns;
+    uint64_t dns_until_ns, lookup_serial;
+    bool dns_late; /* the look-up did not answer in time */
+    char *dns_reason;
+    char *addresses;
+    uint64_t pinned_serial;     /* what libcurl was told; 0 = nothing */
+    struct fetch_gate gates[2]; /* http, https */
+};
+
+/* ---- transfers
+ * -------------------------------------------------------------------------------------------- */
+
+/* Why we ended a transfer ourselves. */
+enum fetch_verdict {
+    VERDICT_NONE,
+    VERDICT_GUARDED,
+    VERDICT_BODY,
+    VERDICT_HEADER_BYTES,
+    VERDICT_HEADER_LINES,
+    VERDICT_CONNECT,
+    VERDICT_FIRST_BYTE,
+    VERDICT_LOW_SPEED,
+    VERDICT_TOTAL,
+    VERDICT_CANCELLED,
+    VERDICT_ENOUGH, /* robots.txt: the part that counts is here */
+    VERDICT_NOMEM,
+};
+
+/* One easy handle, used again and again. Plain: only its fetcher thread touches it. */
+struct fetch_transfer {
+    CURL *easy;
+    struct fetch_thread *thread;
+    struct fetch_transfer *next, *prev; /* free list (next only), or the running ones */
+    struct fetch_job *job;
+    struct fetch_host *host;
+    struct fetch_box *box;
+    struct curl_slist *headers, *pins; /* of this request only */
+    enum fetch_verdict verdict;
+    struct fetch_timer timer;
+    uint64_t started_ns, connected_ns, first_byte_ns;
+    uint64_t speed_since_ns, speed_bytes;
+    uint64_t body_limit;
+    uint64_t announced; /* Content-Length of an uncoded body */
+    uint64_t retry_after_ms;
+    uint32_t header_bytes, header_lines;
+    bool coded;
+    bool unanswered; /* counted in host->unanswered */
+};
+
+/* ---- one fetcher thread
+ * ------------------------------------------------------------------------------------ */
+
+#define FETCH_SOCKET_SLOTS 1024 /* to begin with */
+
+struct fetch_thread {
+    struct fetch_engine *engine;
+    struct sync_thread *thread;
+    struct sync_mpsc *inbox;
+    int epoll_fd, event_fd;
+    /* 1 while it is about to sleep or sleeps
+     * writes: the thread (seq_cst before it looks at the inbox for the last time, relaxed after)
+     * reads:  submitters after their push (seq_cst); they write the eventfd only then
+     * why:    either the submitter sees 1, or the thread sees the message (Dekker) */
+    _Atomic uint32_t sleeping;
+    /* 1 when it could not start for want of a slot or of room for results
+     * writes: the thread (1), whoever wakes it (0); order: seq_cst with the slot counter */
+    _Atomic uint32_t starved;
+    /* reports only, relaxed; single writer: the thread */
+    _Atomic uint32_t queued, active, hosts;
+
+    /* plain: the thread's own */
+    CURLM *multi;
+    uint64_t now_ns;
+    uint64_t curl_deadline_ns; /* of libcurl's timer; UINT64_MAX = none */
+    struct fetch_timers timers;
+    uint8_t *sockets; /* per descriptor: low nibble wanted by libcurl, high nibble in epoll */
+    size_t socket_count;
+    struct fetch_transfer *free_transfers, *running;
+    struct fetch_host **buckets;
+    size_t bucket_count, host_count;
+    struct fetch_host *ready_head, *ready_tail, *idle_head, *idle_tail;
+    struct fetch_box *done_head, *done_tail;
+    uint32_t done_count;
+    struct fetch_url_parser *urls;
+    uint64_t next_lookup_serial;
+    uint64_t seen_generation; /* of engine->generation */
+    bool draining;
+};
+
+struct fetch_engine {
+    struct fetch_options
+        options; /* strings are ours; numbers that change are in the atomics below */
+    struct fetch_guard *guard;
+    struct fetch_results *results;
+    struct fetch_resolver *resolver;
+    struct curl_slist *headers;
+    struct fetch_thread **threads;
+    uint32_t thread_count;
+    /* writes: fetch_configure, relaxed, then generation with release; reads: fetchers after an
+     * acquire of generation, or relaxed: an old value is used once more at most */
+    _Atomic uint32_t max_transfers, max_per_host, delay_ms;
+    _Atomic uint64_t generation;
+    /* Running transfers of all threads. writes/reads: fetchers, seq_cst with thread->starved:
+     * either a freed slot is seen by the thread that wants it, or that thread is seen starved */
+    _Atomic uint32_t active;
+    _Atomic uint32_t starved_count;
+    /* writes: fetch_drain and stop (release, then the eventfd); reads: fetchers, acquire */
+    _Atomic uint64_t drain_deadline_ns; /* 0 = no drain */
+    _Atomic bool stopping;
+    struct base_histogram latency;
+    struct base_counter requests, wire_bytes, body_bytes, connections, robots_fetched;
+    struct base_counter by_class[FETCH_CLASS_COUNT];
+};
+
+/* fetch_engine.c */
+void fetch_engine_capacity(struct fetch_engine *engine);
+void fetch_engine_wake_starved(struct fetch_engine *engine);
+struct fetch_thread *fetch_engine_thread_of(struct fetch_engine *engine, const char *key,
+                                            size_t len);
+/** Host key of a split URL: name, with the port unless it is the scheme's. `out` >= 300 bytes. */
+bool fetch_host_key(const struct fetch_url_parts *parts, char *out, size_t size);
+
+/* fetch_thread.c */
+GLEANER_MUST_CHECK enum gleaner_status fetch_thread_create(struct fetch_engine *engine,
+                                                           struct fetch_thread **out);
+GLEANER_MUST_CHECK enum gleaner_status fetch_thread_start(struct fetch_thread *thread);
+void fetch_thread_join(struct fetch_thread *thread);
+void fetch_thread_destroy(struct fetch_thread **thread);
+/** Put a message into its inbox. Thread: [any]. */
+void fetch_thread_send(struct fetch_thread *thread, struct fetch_message *message);
+void fetch_thread_wake(struct fetch_thread *thread);
+/** For libcurl: close a socket and forget it. */
+int fetch_thread_close_socket(void *ctx, curl_socket_t fd);
+
+/* fetch_job.c: jobs from one hand to the next */
+struct fetch_job *fetch_job_create(const struct fetch_request *request);
+void fetch_job_free(struct fetch_job *job);
+bool fetch_job_replace_url(struct fetch_job *job, const char *url, size_t len);
+/** Send a job to the thread of its host. False when its URL is none. */
+bool fetch_job_route(struct fetch_engine *engine, struct fetch_job *job);
+/** End a job: its box becomes a result (box may be NULL), or its robots.txt answer is sent. */
+void fetch_job_finish(struct fetch_thread *thread, struct fetch_job *job, struct fetch_box *box,
+                      enum fetch_class fetch_class, int http_status, const char *reason, ...)
+    GLEANER_PRINTF(6, 7);
+void fetch_queue_push(struct fetch_queue *queue, struct fetch_job *job);
+struct fetch_job *fetch_queue_pop(struct fetch_queue *queue);
+
+/* fetch_host.c: the table of hosts and the schedule */
+struct fetch_host *fetch_host_find(struct fetch_thread *thread, const char *key, bool create);
+void fetch_hosts_free(struct fetch_thread *thread);
+void fetch_host_enqueue(struct fetch_thread *thread, struct fetch_job *job);
+/** Put the host where it belongs now. Call after everything that changes its prospects. */
+void fetch_host_place(struct fetch_thread *thread, struct fetch_host *host);
+void fetch_host_timer(struct fetch_thread *thread, struct fetch_host *host);
+/** Start what may start. */
+void fetch_hosts_pump(struct fetch_thread *thread);
+/** A transfer got its first byte, or ended without one: the delay counts from here. */
+void fetch_host_answered(struct fetch_thread *thread, struct fetch_host *host);
+void fetch_host_hold(struct fetch_thread *thread, struct fetch_host *host, uint64_t ms);
+void fetch_hosts_replace_all(struct fetch_thread *thread);
+void fetch_hosts_cancel_all(struct fetch_thread *thread, const char *reason);
+void fetch_slot_free(struct fetch_engine *engine);
+uint64_t fetch_host_delay_ns(const struct fetch_thread *thread, const struct fetch_host *host);
+
+/* fetch_gate.c: look-up and robots.txt, before a host's requests may start */
+enum fetch_pass { PASS_OPEN, PASS_WAIT, PASS_REFUSED };
+/** May requests to this host start, as far as its address goes? */
+enum fetch_pass fetch_gate_address(struct fetch_thread *thread, struct fetch_host *host);
+/** May this job start, as far as robots.txt goes? */
+enum fetch_pass fetch_gate_robots(struct fetch_thread *thread, struct fetch_host *host,
+                                  const struct fetch_job *job);
+/** Fail a job that robots.txt forbids. */
+void fetch_gate_refuse_robots(struct fetch_thread *thread, struct fetch_host *host,
+                              struct fetch_job *job);
+/** Fail a job of a host whose address is not to be had. */
+void fetch_gate_refuse_address(struct fetch_thread *thread, struct fetch_host *host,
+                               struct fetch_job *job);
+void fetch_gate_on_lookup(struct fetch_thread *thread, struct fetch_lookup *lookup);
+void fetch_gate_on_robots(struct fetch_thread *thread, struct fetch_robots_message *message);
+void fetch_gate_lookup_late(struct fetch_thread *thread, struct fetch_host *host);
+/** End a robots.txt request: parse, decide, tell the host's thread. Frees job and box. */
+void fetch_gate_finish(struct fetch_thread *thread, struct fetch_job *job, struct fetch_box *box,
+                       enum fetch_class fetch_class, int http_status, const char *reason);
+void fetch_gate_message_free(struct fetch_robots_message *message);
+void fetch_gates_fini(struct fetch_host *host);
+
+/* fetch_transfer.c, fetch_answer.c */
+bool fetch_transfer_start(struct fetch_thread *thread, struct fetch_host *host,
+                          struct fetch_job *job);
+void fetch_transfer_timer(struct fetch_transfer *transfer);
+void fetch_transfer_cancel_all(struct fetch_thread *thread);
+/** Read libcurl's completion messages; true when there were any. */
+bool fetch_transfers_collect(struct fetch_thread *thread);
+void fetch_transfers_free(struct fetch_thread *thread);
+size_t fetch_transfer_on_header(char *data, size_t size, size_t count, void *ctx);
+size_t fetch_transfer_on_body(char *data, size_t size, size_t count, void *ctx);
+/** Classify a finished transfer and end or forward its job. */
+void fetch_answer(struct fetch_transfer *transfer, CURLcode code);
+/** Sizes and timings, while libcurl still has the transfer. */
+void fetch_answer_read_times(struct fetch_transfer *transfer);
+
+#endif
