@@ -75,6 +75,9 @@ struct gleaner_db_options {
     /* Called on the supervisor thread after each published transition; must not block. */
     void (*on_state)(void *ctx, const char *phase, const char *tier, const char *reason);
     void *on_state_ctx;
+    /* Driver pools per generation, 1..16, default 2: what stalls for libmongoc's 1.0 s after a socket
+     * error is one of them (runtime/supervisor/README.md). Each costs 2 threads and 2 connections. */
+    uint32_t driver_pools;
 };
 GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
 
@@ -106,6 +109,8 @@ struct gleaner_client {
  * Thread: [any]. Fast path: one RCU read section and one CAS. 0 = do not wait.
  * Errors: GLEANER_E_BUSY / GLEANER_E_TIMEOUT all taken; GLEANER_E_DOWN no server is reachable now
  *         (state says since when and when the next attempt is); GLEANER_E_CLOSED.
+ * While a first or next connection is being looked for (starting, reconnecting) the caller waits,
+ * within its deadline; once no server is known to answer (embedded) it is refused at once.
  */
 GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
 gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_client *out);
@@ -113,7 +118,7 @@ gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_
 /**
  * Give it back, with the driver's error if the operation failed (NULL if not). The error is
  * classified by code, reported to the supervisor without waiting, and decides whether the client
- * goes on serving. Returns GLEANER_E_STALE for a double or foreign return (nothing happens).
+ * goes on serving. The error of a server's answer (duplicate key, a bad document) costs nothing. Returns GLEANER_E_STALE for a double or foreign return (nothing happens).
  */
 GLEANER_API enum gleaner_status gleaner_db_check_in(struct gleaner_db *db,
                                                     struct gleaner_client *client,
@@ -145,6 +150,10 @@ GLEANER_API void gleaner_db_check_now(struct gleaner_db *db);
 /**
  * Drain and stop: no new loans, loans are awaited for drain_ms, then abandoned (reported with
  * their owners). Bounded by drain_ms + 0.6 s even with a dead server. *db becomes NULL.
+ *
+ * Thread: one, and no call on this db may begin after it; callers that wait are answered
+ * GLEANER_E_CLOSED. Loans that were abandoned may still be given back (through a kept pointer).
+ * Returns GLEANER_OK, or GLEANER_E_TIMEOUT when loans were abandoned.
  */
 GLEANER_API enum gleaner_status gleaner_db_close(struct gleaner_db **db, uint32_t drain_ms);
 

@@ -25,16 +25,21 @@ enum connection_phase {
     CONNECTION_CLOSED,
     CONNECTION_PHASE_COUNT
 };
-enum connection_tier { CONNECTION_NONE, CONNECTION_PRIMARY, CONNECTION_SECONDARY, CONNECTION_LOCAL };
+enum connection_tier {
+    CONNECTION_NONE,
+    CONNECTION_PRIMARY,
+    CONNECTION_SECONDARY,
+    CONNECTION_LOCAL
+};
 
 enum connection_event {
-    CONNECTION_EV_PRIMARY_UP,     /* a validated handle of the primary exists */
-    CONNECTION_EV_FALLBACK_UP,    /* ... of the fallback */
-    CONNECTION_EV_FAILURE,        /* a report of the present generation */
+    CONNECTION_EV_PRIMARY_UP,  /* a validated handle of the primary exists */
+    CONNECTION_EV_FALLBACK_UP, /* ... of the fallback */
+    CONNECTION_EV_FAILURE,     /* a report of the present generation */
     CONNECTION_EV_PROBE_PASSED,
     CONNECTION_EV_PROBE_FAILED,
     CONNECTION_EV_TIERS_EXHAUSTED, /* neither server answers: the embedded store carries on */
-    CONNECTION_EV_RETURN_READY,   /* hysteresis satisfied: back to the primary */
+    CONNECTION_EV_RETURN_READY,    /* hysteresis satisfied: back to the primary */
     CONNECTION_EV_DRAIN,
     CONNECTION_EV_CLOSE,
     CONNECTION_EVENT_COUNT
@@ -56,11 +61,9 @@ struct connection_snapshot {
 
 struct connection;
 
-GLEANER_MUST_CHECK enum gleaner_status connection_create(struct pool *table,
-                                                         struct base_clock *clock,
-                                                         void (*on_report)(void *ctx),
-                                                         void *on_report_ctx,
-                                                         struct connection **out);
+GLEANER_MUST_CHECK enum gleaner_status
+connection_create(struct pool *table, struct base_clock *clock, void (*on_report)(void *ctx),
+                  void *on_report_ctx, struct connection **out);
 /** After the last reader is gone. [owner] */
 void connection_destroy(struct connection **connection);
 
@@ -81,13 +84,16 @@ void connection_report(struct connection *connection, uint32_t generation,
                        enum connection_failure kind, uint32_t slot, uint64_t now_ns);
 
 struct connection_reports {
-    uint64_t fresh;  /* of the present generation, all kinds */
-    uint64_t stale;  /* older: counted and dropped */
+    uint64_t fresh; /* of the present generation, all kinds */
+    uint64_t stale; /* older: counted and dropped */
     uint64_t by_kind[8];
     uint64_t first_ns;
-    uint32_t slot;   /* of the first */
+    uint32_t slot; /* of the first */
 };
-/** Take and sort everything posted. [supervisor] */
+/** Take and sort everything posted: a report is stale when its generation is older than the
+ *  published one. (A rolling refresh raises the table's generation while older clients still serve:
+ *  the published generation follows only when the refresh is over, so their failures count.)
+ *  [supervisor] */
 void connection_take_reports(struct connection *connection, struct connection_reports *out);
 
 /** The facts that go with a move. NULL strings keep what was. */
@@ -109,8 +115,23 @@ void connection_move(struct connection *connection, enum connection_event event,
 /** Publish changed facts without a change of phase (next attempt, reason). [supervisor] */
 void connection_update(struct connection *connection, const struct connection_facts *facts);
 
+/** The present snapshot as its writer sees it: no read section needed. [supervisor] */
+const struct connection_snapshot *connection_current(const struct connection *connection);
+
+/**
+ * Sleep until a snapshot newer than `seen_version` is published, or the deadline (real monotonic).
+ * Thread: [any], outside read sections; a slow path (futex). Returns false on timeout.
+ */
+bool connection_wait_newer(struct connection *connection, uint64_t seen_version,
+                           uint64_t deadline_ns);
+
+/** Reports in all, and those of them that were stale. [any] */
+void connection_report_counts(const struct connection *connection, uint64_t *all, uint64_t *stale);
 uint64_t connection_transitions(const struct connection *connection);
 const char *connection_phase_name(enum connection_phase phase);
+const char *connection_event_name(enum connection_event event);
+/** Where the table leads, CONNECTION_ABSENT for a forbidden edge. Pure. */
+enum connection_phase connection_edge(enum connection_phase phase, enum connection_event event);
 const char *connection_tier_name(enum connection_tier tier);
 /** The graph of the table in Graphviz form, for the README. */
 void connection_print_graph(void (*write)(void *ctx, const char *line), void *ctx);

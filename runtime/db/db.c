@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libgleaner: opening, closing, looking. */
+#include "db_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POOL_FIRST_CHECK_MS 5000
+#define SLOW_CALLERS_MS 100 /* they were all answered by the closing of the pool */
+
+static enum gleaner_status build(struct gleaner_db *db, struct base_error *error)
+{
+    struct supervisor_config config;
+    db_supervisor_config(db, &config);
+    enum gleaner_status status = supervisor_create(&config, &db->supervisor, error);
+    if (status != GLEANER_OK) {
+        return status;
+    }
+    db->pool = supervisor_pool(db->supervisor);
+    db->connection = supervisor_connection(db->supervisor);
+    struct monitor_config monitor_config = {
+        .health_interval_ms = db->options.health_interval_ms,
+        .unhealthy_after = db->options.unhealthy_after,
+        .pool_first_ms = db->options.pool_check_interval_ms < POOL_FIRST_CHECK_MS
+                             ? db->options.pool_check_interval_ms
+                             : POOL_FIRST_CHECK_MS,
+        .pool_interval_ms = db->options.pool_check_interval_ms,
+        .connection_interval_ms = db->options.connection_check_interval_ms,
+        .connect_ms = db->options.connect_ms,
+        .max_size = db->options.max_pool_size,
+    };
+    status = monitors_create(db->supervisor, &monitor_config, &db->monitors);
+    if (status == GLEANER_OK) {
+        status = supervisor_start(db->supervisor);
+    }
+    return status == GLEANER_OK ? GLEANER_OK
+                                : base_error_set(error, status, "threads could not be started");
+}
+
+static void free_db(struct gleaner_db *db)
+{
+    monitors_destroy(&db->monitors);
+    db_options_fini(db);
+    db->magic = 0;
+    free(db);
+}
+
+enum gleaner_status gleaner_db_open(const struct gleaner_db_options *options,
+                                    struct gleaner_db **out, struct gleaner_error *error)
+{
+    struct base_error detail = {0};
+    sync_init();
+    mongo_init();
+    *out = NULL;
+    struct gleaner_db *db = calloc(1, sizeof(*db));
+    enum gleaner_status status =
+        db != NULL ? GLEANER_OK : base_error_set(&detail, GLEANER_E_NOMEM, "out of memory");
+    if (status == GLEANER_OK) {
+        db->magic = DB_MAGIC;
+        status = db_options_apply(db, options, &detail);
+    }
+    if (status == GLEANER_OK) {
+        status = build(db, &detail);
+    }
+    if (status == GLEANER_OK) {
+        *out = db;
+        return GLEANER_OK;
+    }
+    if (db != NULL) {
+        if (db->supervisor != NULL) {
+            (void)supervisor_stop(&db->supervisor, 0);
+        }
+        free_db(db);
+    }
+    if (error != NULL) {
+        error->status = status;
+        snprintf(error->message, sizeof(error->message), "%s", detail.message);
+    }
+    return status;
+}
+
+/* Databases whose loans never came back: kept for late returns, reachable for leak checkers. */
+static _Atomic(struct gleaner_db *) abandoned_list;
+
+static void keep_for_late_returns(struct gleaner_db *db)
+{
+    struct gleaner_db *head = atomic_load_explicit(&abandoned_list, memory_order_relaxed);
+    do { /* another database being abandoned makes it repeat */
+        db->next_abandoned = head;
+    } while (!atomic_compare_exchange_weak_explicit(&abandoned_list, &head, db,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+/* Called when the pool is closed: everybody who waited was answered and is on his way out. */
+static void await_callers(void *ctx)
+{
+    struct gleaner_db *db = ctx;
+    uint64_t deadline_ns = base_mono_ns() + SLOW_CALLERS_MS * BASE_NS_PER_MS;
+    uint32_t count;
+    while ((count = atomic_load_explicit(&db->slow_callers, memory_order_acquire)) > 0 &&
+           base_mono_ns() < deadline_ns) {
+        (void)sync_futex_wait(&db->slow_callers, count, base_mono_ns() + BASE_NS_PER_MS);
+    }
+    sync_wait_readers(); /* ... and the fast path's read sections are over */
+}
+
+enum gleaner_status gleaner_db_close(struct gleaner_db **out, uint32_t drain_ms)
+{
+    struct gleaner_db *db = *out;
+    if (db == NULL || sync_in_forked_child()) {
+        *out = NULL;
+        return GLEANER_OK;
+    }
+    BASE_CHECK_MAGIC(db, DB_MAGIC);
+    *out = NULL;
+    enum supervisor_end end = supervisor_stop_after(&db->supervisor, drain_ms, await_callers, db);
+    if (end == SUPERVISOR_CLEAN) {
+        free_db(db);
+        return GLEANER_OK;
+    }
+    /* a thread that hangs in the driver reads our options when it comes back */
+    keep_for_late_returns(db);
+    return end == SUPERVISOR_ABANDONED ? GLEANER_E_TIMEOUT : GLEANER_OK;
+}
+
+/* ---- looking
+ * ------------------------------------------------------------------------------------- */
+
+void gleaner_db_read_state(struct gleaner_db *db, struct gleaner_db_state *out)
+{
+    struct connection_snapshot now;
+    struct gleaner_db_state all = {0};
+    connection_copy(db->connection, &now);
+    uint64_t now_ns = base_mono_ns();
+    snprintf(all.phase, sizeof(all.phase), "%s", connection_phase_name(now.phase));
+    snprintf(all.tier, sizeof(all.tier), "%s", connection_tier_name(now.tier));
+    snprintf(all.address, sizeof(all.address), "%s", now.address);
+    snprintf(all.reason, sizeof(all.reason), "%s", now.reason);
+    all.version = now.version;
+    all.generation = now.generation;
+    all.since_ms = now_ns > now.since_ns ? (now_ns - now.since_ns) / BASE_NS_PER_MS : 0;
+    all.next_attempt_ms =
+        now.next_attempt_ns > now_ns ? (now.next_attempt_ns - now_ns) / BASE_NS_PER_MS : 0;
+    size_t size = out->size != 0 && out->size < sizeof(all) ? out->size : sizeof(all);
+    all.size = size;
+    memcpy(out, &all, size);
+}
+
+void gleaner_db_refresh(struct gleaner_db *db)
+{
+    supervisor_request_refresh(db->supervisor);
+}
+
+void gleaner_db_check_now(struct gleaner_db *db)
+{
+    supervisor_request_check(db->supervisor);
+}
+
+void gleaner_monitor_read(struct gleaner_db *db, struct gleaner_monitor_report *out)
+{
+    monitors_read(db->monitors, out);
+}
+
+size_t gleaner_monitor_alerts(struct gleaner_db *db, char *buf, size_t buf_size)
+{
+    return monitors_alerts(db->monitors, buf, buf_size);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libgleaner: check out and check in. The fast path is one read section around one CAS. */
+#include "db_internal.h"
+
+static bool hands_out(enum connection_phase phase)
+{
+    return phase == CONNECTION_CONNECTED || phase == CONNECTION_DEGRADED ||
+           phase == CONNECTION_FALLBACK;
+}
+
+static bool will_have_one(enum connection_phase phase)
+{
+    return phase == CONNECTION_STARTING || phase == CONNECTION_RECONNECTING || hands_out(phase);
+}
+
+static void fill_loan(const struct pool_handle *handle, uint64_t version,
+                      struct gleaner_client *out)
+{
+    const struct supervisor_client *client = handle->client;
+    *out = (struct gleaner_client){
+        .client = client->client,
+        .database = client->database,
+        .tier = connection_tier_name(client->tier), /* where it is, not where we would like to be */
+        .version = version,
+        .loan = handle->loan,
+        .connection_id = handle->connection_id,
+        .slot = handle->slot,
+        .generation = handle->generation,
+    };
+}
+
+struct glance {
+    enum connection_phase phase;
+    uint64_t version;
+};
+
+/* Look and take in one read section: the pool's try is one CAS, without lock or wait. */
+static enum gleaner_status try_now(struct gleaner_db *db, struct glance *seen,
+                                   struct pool_handle *handle)
+{
+    enum gleaner_status status = GLEANER_E_DOWN;
+    sync_read_lock();
+    const struct connection_snapshot *snapshot = connection_read(db->connection);
+    seen->phase = snapshot->phase;
+    seen->version = snapshot->version;
+    if (hands_out(seen->phase)) {
+        status = pool_check_out(db->pool, 0, handle);
+    }
+    sync_read_unlock();
+    return status;
+}
+
+static enum gleaner_status refusal(enum connection_phase phase)
+{
+    return phase == CONNECTION_DRAINING || phase == CONNECTION_CLOSED ? GLEANER_E_CLOSED
+                                                                      : GLEANER_E_DOWN;
+}
+
+/* All taken, or no server yet: wait for whichever comes, until the deadline. */
+static enum gleaner_status wait_for_one(struct gleaner_db *db, struct glance *seen,
+                                        uint64_t deadline_ns, struct pool_handle *handle)
+{
+    for (;;) { /* repeats when a snapshot is published: by the supervisor's progress */
+        enum gleaner_status status = GLEANER_E_DOWN;
+        if (hands_out(seen->phase)) {
+            status = pool_check_out(db->pool, deadline_ns, handle);
+            if (status != GLEANER_E_DOWN) {
+                return status;
+            }
+        }
+        if (!will_have_one(seen->phase)) {
+            return refusal(seen->phase);
+        }
+        /* E_DOWN while the state said up: the table was cleared, a new state is on its way */
+        if (!connection_wait_newer(db->connection, seen->version, deadline_ns)) {
+            return status;
+        }
+        sync_read_lock();
+        const struct connection_snapshot *snapshot = connection_read(db->connection);
+        seen->phase = snapshot->phase;
+        seen->version = snapshot->version;
+        sync_read_unlock();
+    }
+}
+
+enum gleaner_status gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms,
+                                         struct gleaner_client *out)
+{
+    if (sync_in_forked_child()) {
+        return GLEANER_E_CLOSED;
+    }
+    struct pool_handle handle;
+    struct glance seen;
+    sync_reader_ensure();
+    enum gleaner_status status = try_now(db, &seen, &handle);
+    if (status == GLEANER_E_DOWN && !will_have_one(seen.phase)) {
+        return refusal(seen.phase);
+    }
+    if (status != GLEANER_OK && status != GLEANER_E_CLOSED && timeout_ms > 0) {
+        uint64_t deadline_ns = base_mono_ns() + timeout_ms * BASE_NS_PER_MS;
+        atomic_fetch_add_explicit(&db->slow_callers, 1, memory_order_acq_rel);
+        status = wait_for_one(db, &seen, deadline_ns, &handle);
+        atomic_fetch_sub_explicit(&db->slow_callers, 1, memory_order_acq_rel);
+    }
+    if (status == GLEANER_OK) {
+        fill_loan(&handle, seen.version, out);
+    }
+    return status;
+}
+
+/* ---- back
+ * ----------------------------------------------------------------------------------------- */
+
+/* What an error says about its client. By class, and for timeouts by domain: the socket's leaves
+ * half an answer in the stream, the server's own (maxTimeMS) leaves a sound connection. */
+static enum connection_failure failure_of(const struct mongo_error *error)
+{
+    switch (error->error_class) {
+    case MONGO_RECONNECT:
+        return error->domain == MONGOC_ERROR_SERVER_SELECTION ? CONNECTION_FAIL_SELECTION
+               : error->domain == MONGOC_ERROR_STREAM         ? CONNECTION_FAIL_NETWORK
+                                                              : CONNECTION_FAIL_NOT_PRIMARY;
+    case MONGO_TIMEOUT:
+        return error->domain == MONGOC_ERROR_STREAM             ? CONNECTION_FAIL_TIMEOUT
+               : error->domain == MONGOC_ERROR_SERVER_SELECTION ? CONNECTION_FAIL_SELECTION
+                                                                : 0;
+    case MONGO_AUTH:
+        /* refused rights are an answer; a refused handshake is a client that never got in */
+        return error->domain == MONGOC_ERROR_CLIENT ? CONNECTION_FAIL_AUTH : 0;
+    default:
+        return 0;
+    }
+}
+
+enum gleaner_status gleaner_db_check_in(struct gleaner_db *db, struct gleaner_client *client,
+                                        const bson_error_t *error)
+{
+    if (sync_in_forked_child()) {
+        return GLEANER_E_STALE;
+    }
+    struct pool_handle handle = {
+        .client = NULL, /* the ticket counts, not the pointer */
+        .slot = client->slot,
+        .generation = client->generation,
+        .loan = client->loan,
+        .connection_id = client->connection_id,
+    };
+    enum connection_failure failure = 0;
+    bool is_bug = false;
+    if (error != NULL) {
+        struct mongo_error classified;
+        mongo_classify(error, NULL, &classified);
+        failure = failure_of(&classified);
+        is_bug = classified.error_class == MONGO_BUG;
+    }
+    sync_reader_ensure();
+    sync_read_lock(); /* close waits for its end before it frees; nothing in here waits */
+    enum gleaner_status status = pool_check_in(
+        db->pool, &handle, failure != 0 || is_bug ? POOL_CLIENT_BROKEN : POOL_CLIENT_GOOD);
+    if (status == GLEANER_OK && failure != 0) {
+        connection_report(db->connection, handle.generation, failure, handle.slot, base_mono_ns());
+    }
+    sync_read_unlock();
+    client->client = NULL;
+    return status;
+}
+
+/* ---- up or not
+ * ------------------------------------------------------------------------------------- */
+
+bool gleaner_db_is_up(struct gleaner_db *db)
+{
+    sync_reader_ensure();
+    sync_read_lock();
+    bool up = hands_out(connection_read(db->connection)->phase);
+    sync_read_unlock();
+    return up;
+}
+
+enum gleaner_status gleaner_db_wait_up(struct gleaner_db *db, uint32_t timeout_ms)
+{
+    uint64_t deadline_ns = base_mono_ns() + timeout_ms * BASE_NS_PER_MS;
+    enum gleaner_status status = GLEANER_E_TIMEOUT;
+    atomic_fetch_add_explicit(&db->slow_callers, 1, memory_order_acq_rel);
+    for (;;) { /* repeats when a snapshot is published */
+        struct connection_snapshot now;
+        connection_copy(db->connection, &now);
+        if (hands_out(now.phase)) {
+            status = GLEANER_OK;
+            break;
+        }
+        if (now.phase == CONNECTION_DRAINING || now.phase == CONNECTION_CLOSED) {
+            status = GLEANER_E_CLOSED;
+            break;
+        }
+        if (!connection_wait_newer(db->connection, now.version, deadline_ns)) {
+            break;
+        }
+    }
+    atomic_fetch_sub_explicit(&db->slow_callers, 1, memory_order_acq_rel);
+    return status;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options: defaults, copies, limits. Every number's reason is in README.md. */
+#include "db_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+void gleaner_db_options_init(struct gleaner_db_options *options)
+{
+    *options = (struct gleaner_db_options){.size = sizeof(*options)};
+}
+
+/* One row per number: 0 means its default; outside of the limits is refused by name. */
+static const struct number {
+    const char *name;
+    size_t offset;
+    uint32_t fallback, least, most;
+} numbers[] = {
+#define NUMBER(field, fallback, least, most)                                                       \
+    {                                                                                              \
+#field, offsetof(struct gleaner_db_options, field), fallback, least, most                  \
+    }
+    NUMBER(max_pool_size, 10, 1, 100),
+    NUMBER(min_pool_size, 2, 1, 100),
+    NUMBER(max_connecting, 2, 1, 16),
+    NUMBER(max_idle_ms, 60000, 100, UINT32_MAX),
+    NUMBER(server_selection_ms, 2000, 100, 60000),
+    NUMBER(connect_ms, 5000, 50, 120000),
+    NUMBER(socket_ms, 10000, 100, 600000),
+    NUMBER(heartbeat_ms, 10000, 500, 300000),
+    NUMBER(health_interval_ms, 30000, 100, UINT32_MAX),
+    NUMBER(unhealthy_after, 2, 1, 100),
+    NUMBER(pool_check_interval_ms, 45000, 100, UINT32_MAX),
+    NUMBER(connection_check_interval_ms, 60000, 100, UINT32_MAX),
+    NUMBER(refresh_interval_ms, 14400000, 1000, UINT32_MAX),
+    NUMBER(reconnect_limit, 10, 1, 128),
+    NUMBER(reconnect_window_ms, 300000, 1000, UINT32_MAX),
+    NUMBER(backoff_base_ms, 500, 1, 600000),
+    NUMBER(backoff_cap_ms, 30000, 1, 3600000),
+    NUMBER(return_checks, 3, 1, 1000),
+    NUMBER(return_span_ms, 3000, 1, 3600000),
+    NUMBER(driver_pools, 2, 1, SUPERVISOR_MAX_SHARDS),
+#undef NUMBER
+};
+
+static uint32_t *number_at(struct gleaner_db_options *options, const struct number *number)
+{
+    return (uint32_t *)(void *)((char *)options + number->offset);
+}
+
+static enum gleaner_status fill_numbers(struct gleaner_db_options *options,
+                                        struct base_error *error)
+{
+    for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) {
+        uint32_t *value = number_at(options, &numbers[i]);
+        if (*value == 0) {
+            *value = numbers[i].fallback;
+        }
+        if (*value < numbers[i].least || *value > numbers[i].most) {
+            return base_error_set(error, GLEANER_E_CONFIG, "%s must be %u..%u, is %u",
+                                  numbers[i].name, numbers[i].least, numbers[i].most, *value);
+        }
+    }
+    if (options->min_pool_size > options->max_pool_size) {
+        options->min_pool_size = options->max_pool_size;
+    }
+    if (options->backoff_base_ms > options->backoff_cap_ms) {
+        return base_error_set(error, GLEANER_E_CONFIG,
+                              "backoff_base_ms (%u) must not be above backoff_cap_ms (%u)",
+                              options->backoff_base_ms, options->backoff_cap_ms);
+    }
+    return GLEANER_OK;
+}
+
+static bool copy_string(char **out, const char *text, const char *otherwise)
+{
+    const char *from = text != NULL ? text : otherwise;
+    *out = from != NULL ? strdup(from) : NULL;
+    return from == NULL || *out != NULL;
+}
+
+static enum gleaner_status check_uri(const char *which, const char *uri, struct base_error *error)
+{
+    struct base_error detail = {0};
+    if (uri == NULL || mongo_uri_check(uri, &detail) == GLEANER_OK) {
+        return GLEANER_OK;
+    }
+    return base_error_set(error, GLEANER_E_CONFIG, "%s: %s", which, detail.message);
+}
+
+enum gleaner_status db_options_apply(struct gleaner_db *db, const struct gleaner_db_options *given,
+                                     struct base_error *error)
+{
+    struct gleaner_db_options *options = &db->options;
+    if (given->size < offsetof(struct gleaner_db_options, on_state)) {
+        return base_error_set(error, GLEANER_E_CONFIG,
+                              "options.size is %zu: call gleaner_db_options_init() first",
+                              given->size);
+    }
+    gleaner_db_options_init(options);
+    memcpy(options, given, given->size < sizeof(*options) ? given->size : sizeof(*options));
+    if (!copy_string(&db->uri, given->uri, NULL) ||
+        !copy_string(&db->fallback_uri, given->fallback_uri, NULL) ||
+        !copy_string(&db->app_name, given->app_name, "gleaner") ||
+        !copy_string(&db->database, given->database, "bambisleep")) {
+        return base_error_set(error, GLEANER_E_NOMEM, "out of memory");
+    }
+    enum gleaner_status status = fill_numbers(options, error);
+    if (status == GLEANER_OK) {
+        status = check_uri("uri", db->uri, error);
+    }
+    return status == GLEANER_OK ? check_uri("fallback_uri", db->fallback_uri, error) : status;
+}
+
+void db_options_fini(struct gleaner_db *db)
+{
+    free(db->uri);
+    free(db->fallback_uri);
+    free(db->app_name);
+    free(db->database);
+}
+
+static void state_changed(void *ctx, const struct connection_snapshot *snapshot)
+{
+    struct gleaner_db *db = ctx;
+    if (db->options.on_state != NULL) {
+        db->options.on_state(db->options.on_state_ctx, connection_phase_name(snapshot->phase),
+                             connection_tier_name(snapshot->tier), snapshot->reason);
+    }
+}
+
+static void mongo_options_of(struct gleaner_db *db)
+{
+    db->mongo = (struct mongo_options){
+        .default_db = db->database,
+        .server_selection_ms = db->options.server_selection_ms,
+        .connect_ms = db->options.connect_ms,
+        .socket_ms = db->options.socket_ms,
+        .heartbeat_ms = db->options.heartbeat_ms,
+        .retry_writes = !db->options.no_retry_writes,
+    };
+}
+
+void db_supervisor_config(struct gleaner_db *db, struct supervisor_config *out)
+{
+    const struct gleaner_db_options *options = &db->options;
+    uint32_t extra = options->max_pool_size >= 16 ? options->max_pool_size / 8 : 2;
+    mongo_options_of(db);
+    *out = (struct supervisor_config){
+        .primary_uri = db->uri,
+        .fallback_uri = db->fallback_uri,
+        .app_name = db->app_name,
+        .pool =
+            {
+                /* a condemned connect and a loan of a dropped generation keep their slot a while */
+                .slot_capacity = 2 * options->max_pool_size + extra,
+                .max_size = options->max_pool_size,
+                .min_size = options->min_pool_size,
+                .max_connecting = options->max_connecting,
+                .refresh_extra = extra,
+                .wait_queue_timeout_ms = options->wait_queue_timeout_ms,
+                .max_idle_ms = options->max_idle_ms,
+                .address = "gleaner",
+            },
+        .shards = options->driver_pools < options->max_pool_size ? options->driver_pools
+                                                                 : options->max_pool_size,
+        .connect_ms = options->connect_ms,
+        .refresh_interval_ms = options->refresh_interval_ms,
+        .reconnect_limit = options->reconnect_limit,
+        .reconnect_window_ms = options->reconnect_window_ms,
+        .backoff_base_ms = options->backoff_base_ms,
+        .backoff_cap_ms = options->backoff_cap_ms,
+        .return_checks = options->return_checks,
+        .return_span_ms = options->return_span_ms,
+        .clock = base_clock_real(),
+        .driver = supervisor_mongo_driver(&db->mongo),
+        .on_state = state_changed,
+        .on_state_ctx = db,
+    };
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file monitor.h
+ * The door of runtime/monitor: health, pool and connection monitor, three tasks on the supervisor's
+ * schedule. They look, count, alert, and ask the supervisor; they decide nothing themselves.
+ */
+#ifndef MONITOR_H
+#define MONITOR_H
+
+#include "base.h"
+#include "gleaner/monitor.h"
+#include "supervisor.h"
+
+struct monitors;
+
+struct monitor_config {
+    uint32_t health_interval_ms; /* one ping of the server in use */
+    uint32_t unhealthy_after;    /* failed checks in a row */
+    uint32_t pool_first_ms;
+    uint32_t pool_interval_ms;
+    uint32_t connection_interval_ms;
+    uint32_t connect_ms; /* a pending connection older than this is stuck */
+    uint32_t max_size;   /* of the pool, for the alert on its use */
+};
+
+/** Add the three tasks. Thread: [startup], before supervisor_start(). */
+GLEANER_MUST_CHECK enum gleaner_status monitors_create(struct supervisor *supervisor,
+                                                       const struct monitor_config *config,
+                                                       struct monitors **out);
+/** After the supervisor has stopped. [owner] */
+void monitors_destroy(struct monitors **monitors);
+
+/** Fill the fields that out->size reaches. Thread: [any], before the supervisor stops. */
+void monitors_read(struct monitors *monitors, struct gleaner_monitor_report *out);
+/** The alerts raised now, a line each, with what to do. Returns the length it would need without
+ *  its NUL; truncates at buf_size. Thread: [any]. */
+size_t monitors_alerts(struct monitors *monitors, char *buf, size_t buf_size);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The driver table over runtime/mongo. */
+#include "supervisor.h"
+#include <bson/bson.h>
+
+static enum gleaner_status open_endpoint(void *ctx, const struct supervisor_target *target,
+                                         void **endpoint, struct base_error *error)
+{
+    struct mongo_options options = *(const struct mongo_options *)ctx;
+    options.uri = target->uri;
+    options.app_name = target->app_name;
+    options.max_clients = target->max_clients;
+    options.on_heartbeat = target->on_heartbeat;
+    options.heartbeat_ctx = target->heartbeat_ctx;
+    struct mongo_endpoint *opened = NULL;
+    enum gleaner_status status = mongo_endpoint_open(&options, &opened, error);
+    *endpoint = opened;
+    return status;
+}
+
+static void close_endpoint(void *ctx, void *endpoint)
+{
+    (void)ctx;
+    struct mongo_endpoint *closing = endpoint;
+    mongo_endpoint_close(&closing);
+}
+
+static const char *address(void *ctx, void *endpoint)
+{
+    (void)ctx;
+    return mongo_endpoint_address(endpoint);
+}
+
+static const char *database(void *ctx, void *endpoint)
+{
+    (void)ctx;
+    return mongo_endpoint_database(endpoint);
+}
+
+static enum gleaner_status connect_client(void *ctx, void *endpoint, void **client,
+                                          int64_t *connection_id, struct mongo_error *error)
+{
+    (void)ctx;
+    return mongo_client_connect(endpoint, client, connection_id, error);
+}
+
+static void destroy_client(void *ctx, void *endpoint, void *client)
+{
+    (void)ctx;
+    mongo_client_destroy(endpoint, client);
+}
+
+static enum gleaner_status ping(void *ctx, void *client, struct mongo_error *error)
+{
+    (void)ctx;
+    return mongo_client_ping(client, error);
+}
+
+static int64_t read_number(const bson_t *reply, const char *path)
+{
+    bson_iter_t iter, at;
+    return bson_iter_init(&iter, reply) && bson_iter_find_descendant(&iter, path, &at) &&
+                   BSON_ITER_HOLDS_NUMBER(&at)
+               ? bson_iter_as_int64(&at)
+               : -1;
+}
+
+/* Only the section of interest: the full reply is 30 KB and more. */
+static enum gleaner_status server_connections(void *ctx, void *client,
+                                              struct supervisor_server_connections *out,
+                                              struct mongo_error *error)
+{
+    (void)ctx;
+    bson_t *command = BCON_NEW("serverStatus", BCON_INT32(1), "repl", BCON_INT32(0), "metrics",
+                               BCON_INT32(0), "locks", BCON_INT32(0), "wiredTiger", BCON_INT32(0),
+                               "tcmalloc", BCON_INT32(0), "maxTimeMS", BCON_INT32(2000));
+    bson_t reply;
+    enum gleaner_status status = mongo_command(client, "admin", MONGO_READ, command, &reply, error);
+    if (status == GLEANER_OK) {
+        out->current = read_number(&reply, "connections.current");
+        out->available = read_number(&reply, "connections.available");
+        out->total_created = read_number(&reply, "connections.totalCreated");
+    }
+    bson_destroy(&reply);
+    bson_destroy(command);
+    return status;
+}
+
+struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *shared)
+{
+    return (struct supervisor_driver){
+        .ctx = (void *)shared, /* read only */
+        .open = open_endpoint,
+        .close = close_endpoint,
+        .address = address,
+        .database = database,
+        .connect = connect_client,
+        .destroy = destroy_client,
+        .ping = ping,
+        .server_connections = server_connections,
+    };
+}

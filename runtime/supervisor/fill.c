@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clients for the table: as many connects at once as the ramp allows, none while they fail. */
+#include "supervisor_internal.h"
+#include <stdio.h>
+
+void fill_restart(struct supervisor *supervisor)
+{
+    supervisor->connect_allowance = 1; /* then 2, 4 ... up to max_connecting */
+    supervisor->connect_failures_in_row = 0;
+    supervisor->connect_not_before_ns = 0;
+}
+
+static void put(struct supervisor *supervisor, const struct pool_connect_job *job,
+                struct client *client)
+{
+    /* stale or not, the pool owns it now */
+    (void)pool_connect_done(supervisor->pool, job, client);
+}
+
+void fill_put_warm(struct supervisor *supervisor)
+{
+    struct pool_connect_job job;
+    if (supervisor->warm != NULL && pool_connect_begin(supervisor->pool, &job) == GLEANER_OK) {
+        struct client *client = supervisor->warm;
+        supervisor->warm = NULL;
+        put(supervisor, &job, client);
+    }
+}
+
+static bool start_connect(struct supervisor *supervisor)
+{
+    struct pool_connect_job pool_job;
+    if (pool_connect_begin(supervisor->pool, &pool_job) != GLEANER_OK) {
+        return false;
+    }
+    struct job *job = job_create(supervisor, JOB_CONNECT, supervisor->data->tier);
+    if (job == NULL) {
+        pool_connect_failed(supervisor->pool, &pool_job, false);
+        return false;
+    }
+    job->pool_job = pool_job;
+    job->holds_slot = true;
+    job->data = supervisor->data;
+    endpoint_ref(job->data);
+    if (!crew_dispatch(supervisor, job)) {
+        job_dispose(job);
+        return false;
+    }
+    supervisor->connects_in_flight++;
+    return true;
+}
+
+bool fill_table(struct supervisor *supervisor, uint64_t now_ns)
+{
+    if (supervisor->data == NULL || now_ns < supervisor->connect_not_before_ns) {
+        return false;
+    }
+    bool worked = false;
+    if (supervisor->warm != NULL) {
+        fill_put_warm(supervisor);
+    }
+    while (supervisor->connects_in_flight < supervisor->connect_allowance &&
+           crew_has_room(supervisor) && start_connect(supervisor)) {
+        worked = true;
+    }
+    return worked;
+}
+
+uint64_t fill_due(void *ctx, uint64_t now_ns)
+{
+    (void)ctx;
+    (void)now_ns;
+    return BASE_NO_DEADLINE; /* being awake is enough: fill_table() comes next */
+}
+
+static void connect_failed(struct supervisor *supervisor, struct job *job, uint64_t now_ns)
+{
+    supervisor->connect_allowance = 1;
+    supervisor->connect_not_before_ns =
+        now_ns + storm_jitter_ns(&supervisor->storm, supervisor->connect_failures_in_row);
+    supervisor->connect_failures_in_row++;
+    supervisor_run_task_at(supervisor, supervisor->task_connect, supervisor->connect_not_before_ns);
+    if (job->pool_job.generation < connection_current(supervisor->connection)->generation) {
+        return; /* of a generation that was dropped already */
+    }
+    char reason[160];
+    snprintf(reason, sizeof(reason), "a new client could not connect: %.120s",
+             job->answer.error.message);
+    suspect(supervisor, reason, now_ns);
+}
+
+void fill_connected(struct supervisor *supervisor, struct job *job, uint64_t now_ns)
+{
+    supervisor->connects_in_flight--;
+    job->holds_slot = false;
+    if (job->is_condemned) { /* a copy of the job; the slot is taken from the one that hangs */
+        (void)pool_connect_condemn(supervisor->pool, &job->pool_job);
+        connect_failed(supervisor, job, now_ns);
+    } else if (job->answer.status != GLEANER_OK) {
+        pool_connect_failed(supervisor->pool, &job->pool_job, false);
+        if (!supervisor->is_closed) {
+            connect_failed(supervisor, job, now_ns);
+        }
+    } else {
+        put(supervisor, &job->pool_job, job->client);
+        job->client = NULL;
+        supervisor->connect_failures_in_row = 0;
+        uint32_t doubled = supervisor->connect_allowance * 2;
+        uint32_t most = supervisor->config.pool.max_connecting;
+        supervisor->connect_allowance = doubled < most ? doubled : most;
+    }
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What connectors do: everything here may block in the driver. A job owns what it carries, so that
+ * a connector that hangs holds nothing the supervisor still needs. */
+#include "supervisor_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PROBE_CLIENTS 8
+
+struct job *job_create(struct supervisor *supervisor, enum job_kind kind, enum connection_tier tier)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (job != NULL) {
+        job->supervisor = supervisor;
+        job->kind = kind;
+        job->tier = tier;
+        atomic_fetch_add_explicit(&supervisor->jobs_alive, 1, memory_order_relaxed);
+    }
+    return job;
+}
+
+void job_dispose(struct job *job)
+{
+    struct supervisor *supervisor = job->supervisor;
+    if (job->holds_slot && !job->is_condemned) { /* nobody settled it: the pool is closing */
+        pool_connect_failed(supervisor->pool, &job->pool_job, false);
+    }
+    client_discard(job->client);
+    client_discard(job->probe_client);
+    client_discard(job->old_probe_client);
+    endpoint_unref(job->data);
+    endpoint_unref(job->probe_endpoint);
+    free(job);
+    /* release: the reaper that sees 0 sees what was handed over above */
+    atomic_fetch_sub_explicit(&supervisor->jobs_alive, 1, memory_order_release);
+}
+
+const char *job_kind_name(enum job_kind kind)
+{
+    static const char *const names[] = {"connect", "probe", "recover", "renew", "call"};
+    return names[kind];
+}
+
+static enum gleaner_status fail(struct job *job, enum gleaner_status status, const char *message)
+{
+    snprintf(job->answer.error.message, sizeof(job->answer.error.message), "%.399s", message);
+    return status;
+}
+
+static struct endpoint *open_endpoint(struct job *job, uint32_t shards, const char *suffix,
+                                      uint32_t max_clients, enum gleaner_status *status)
+{
+    char app_name[129];
+    struct base_error error = {0};
+    snprintf(app_name, sizeof(app_name), "%.80s/%ld/%s", job->supervisor->config.app_name,
+             (long)getpid(), suffix);
+    struct endpoint *endpoint =
+        endpoint_open(job->supervisor, job->tier, shards, app_name, max_clients, &error);
+    if (endpoint == NULL) {
+        *status = fail(job, error.status, error.message);
+    }
+    return endpoint;
+}
+
+static enum gleaner_status connect_to(struct job *job, struct endpoint *endpoint, uint32_t shard,
+                                      struct client **out)
+{
+    *out = endpoint_connect(endpoint, shard, &job->answer.error);
+    return *out != NULL ? GLEANER_OK : mongo_error_status(job->answer.error.error_class);
+}
+
+static enum gleaner_status ping(struct job *job, struct client *client)
+{
+    const struct supervisor_driver *driver = &job->supervisor->config.driver;
+    uint64_t started_ns = base_mono_ns();
+    enum gleaner_status status =
+        driver->ping(driver->ctx, client->shown.client, &job->answer.error);
+    job->answer.round_trip_ns = base_mono_ns() - started_ns;
+    return status;
+}
+
+/* A fresh connection that answers a ping; it replaces the probe client. */
+static enum gleaner_status probe(struct job *job)
+{
+    enum gleaner_status status = GLEANER_OK;
+    if (job->probe_endpoint == NULL) {
+        job->probe_endpoint = open_endpoint(job, 1, "probe", PROBE_CLIENTS, &status);
+        if (job->probe_endpoint == NULL) {
+            return status;
+        }
+    }
+    struct client *fresh;
+    status = connect_to(job, job->probe_endpoint, 0, &fresh);
+    if (status != GLEANER_OK) {
+        return status;
+    }
+    status = ping(job, fresh);
+    if (status != GLEANER_OK) {
+        client_discard(fresh);
+        return status;
+    }
+    job->old_probe_client = job->probe_client;
+    job->probe_client = fresh;
+    return GLEANER_OK;
+}
+
+/* A new generation of driver pools, and its first client, connected. */
+static enum gleaner_status renew(struct job *job)
+{
+    const struct supervisor_config *config = &job->supervisor->config;
+    enum gleaner_status status = GLEANER_OK;
+    char number[16];
+    snprintf(number, sizeof(number), "%u", job->generation);
+    /* the driver's pool is never waited in: room for every slot, and for recycled ones */
+    job->data = open_endpoint(job, config->shards, number, 2 * config->pool.slot_capacity, &status);
+    if (job->data == NULL) {
+        return status;
+    }
+    return connect_to(job, job->data, 0, &job->client);
+}
+
+static enum gleaner_status call(struct job *job)
+{
+    const struct supervisor_driver *driver = &job->supervisor->config.driver;
+    if (job->probe_client == NULL) {
+        enum gleaner_status status = probe(job);
+        if (status != GLEANER_OK || job->call == SUPERVISOR_PING) {
+            return status;
+        }
+    }
+    if (job->call == SUPERVISOR_PING) {
+        return ping(job, job->probe_client);
+    }
+    return driver->server_connections(driver->ctx, job->probe_client->shown.client,
+                                      &job->answer.connections, &job->answer.error);
+}
+
+void job_run(struct job *job)
+{
+    enum gleaner_status status = GLEANER_E_INTERNAL;
+    switch (job->kind) {
+    case JOB_CONNECT:
+        status = connect_to(job, job->data, job->pool_job.slot, &job->client);
+        break;
+    case JOB_PROBE:
+        status = probe(job);
+        break;
+    case JOB_RECOVER:
+        status = probe(job);
+        if (status == GLEANER_OK) {
+            status = renew(job);
+        }
+        break;
+    case JOB_RENEW:
+        status = renew(job);
+        break;
+    case JOB_CALL:
+        status = call(job);
+        break;
+    }
+    job->answer.status = status;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From "the server may be gone" to "here is one": attempts under the storm limit, tiers in order,
+ * the way back with hysteresis. */
+#include "supervisor_internal.h"
+#include <stdio.h>
+
+#define RETRY_DISPATCH_MS 100 /* all connectors are taken: look again */
+#define ROUNDS_BEFORE_TIERS 2 /* of an outage; a change of tier needs more than one failed probe   \
+                               */
+
+static bool has_nothing_now(enum connection_phase phase)
+{
+    return phase == CONNECTION_STARTING || phase == CONNECTION_RECONNECTING ||
+           phase == CONNECTION_EMBEDDED;
+}
+
+/* ---- asking a server
+ * ---------------------------------------------------------------------------------- */
+
+static void wish(struct tier *tier, enum job_kind kind)
+{
+    if (!tier->wants_probe || kind == JOB_RECOVER) {
+        tier->wanted_kind = kind;
+    }
+    tier->wants_probe = true;
+}
+
+bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct job *job)
+{
+    job->probe_endpoint = tier->probe_endpoint;
+    job->probe_client = tier->probe_client;
+    tier->job = job;
+    tier->probe_endpoint = NULL;
+    tier->probe_client = NULL;
+    if (crew_dispatch(supervisor, job)) {
+        return true;
+    }
+    tier->probe_endpoint = job->probe_endpoint;
+    tier->probe_client = job->probe_client;
+    tier->job = NULL;
+    job->probe_endpoint = NULL;
+    job->probe_client = NULL;
+    job_dispose(job);
+    return false;
+}
+
+static bool start_probe(struct supervisor *supervisor, struct tier *tier, enum job_kind kind)
+{
+    struct job *job =
+        job_create(supervisor, kind, (enum connection_tier)(tier - supervisor->tiers));
+    if (job == NULL) {
+        return false;
+    }
+    bool returns = supervisor_phase(supervisor) == CONNECTION_FALLBACK;
+    job->generation = supervisor->generation + (returns ? 1 : 0);
+    return recover_start_job(supervisor, tier, job);
+}
+
+void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kind kind,
+                  uint64_t now_ns)
+{
+    if (tier->uri == NULL) {
+        return;
+    }
+    if (tier->job != NULL) {
+        wish(tier, kind);
+        return;
+    }
+    if (!start_probe(supervisor, tier, kind)) {
+        wish(tier, kind);
+        supervisor_run_task_at(supervisor, supervisor->task_suspect,
+                               now_ns + RETRY_DISPATCH_MS * BASE_NS_PER_MS);
+    }
+}
+
+void recover_next_wish(struct supervisor *supervisor, struct tier *tier, uint64_t now_ns)
+{
+    if (tier->wants_probe && tier->job == NULL && !supervisor->is_closed) {
+        tier->wants_probe = false;
+        recover_want(supervisor, tier, tier->wanted_kind, now_ns);
+    }
+}
+
+/* ---- attempts
+ * ------------------------------------------------------------------------------------------- */
+
+bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t now_ns)
+{
+    struct tier *primary = &supervisor->tiers[CONNECTION_PRIMARY];
+    struct tier *fallback = &supervisor->tiers[CONNECTION_SECONDARY];
+    enum connection_phase phase = supervisor_phase(supervisor);
+    if (primary->job != NULL || (phase != CONNECTION_FALLBACK && fallback->job != NULL)) {
+        return true; /* joins the one that runs */
+    }
+    if (!storm_take(&supervisor->storm, now_ns, cause)) {
+        atomic_fetch_add_explicit(&supervisor->reconnects_denied, 1, memory_order_relaxed);
+        uint64_t due_ns = storm_next_ns(&supervisor->storm, now_ns);
+        supervisor_run_task_at(supervisor, supervisor->task_attempt, due_ns);
+        return false;
+    }
+    atomic_fetch_add_explicit(&supervisor->reconnects, 1, memory_order_relaxed);
+    recover_want(supervisor, primary, phase == CONNECTION_FALLBACK ? JOB_PROBE : JOB_RECOVER,
+                 now_ns);
+    return true;
+}
+
+static uint64_t return_interval_ns(const struct supervisor *supervisor)
+{
+    uint32_t checks = supervisor->config.return_checks;
+    uint64_t span_ns = supervisor->config.return_span_ms * BASE_NS_PER_MS;
+    return checks > 1 ? span_ns / (checks - 1) : span_ns;
+}
+
+/* The primary answered before: ask again; the check that would satisfy the hysteresis brings the
+ * new generation with it. No token: the server is evidently there. */
+static void look_again(struct supervisor *supervisor, struct tier *primary, uint64_t now_ns)
+{
+    bool is_last =
+        primary->good_checks + 1 >= supervisor->config.return_checks &&
+        now_ns - primary->good_since_ns >= supervisor->config.return_span_ms * BASE_NS_PER_MS;
+    recover_want(supervisor, primary, is_last ? JOB_RECOVER : JOB_PROBE, now_ns);
+}
+
+uint64_t recover_attempt(void *ctx, uint64_t now_ns)
+{
+    struct supervisor *supervisor = ctx;
+    struct tier *primary = &supervisor->tiers[CONNECTION_PRIMARY];
+    enum connection_phase phase = supervisor_phase(supervisor);
+    if (primary->uri == NULL) {
+        if (phase == CONNECTION_STARTING) {
+            supervisor_move(supervisor, CONNECTION_EV_TIERS_EXHAUSTED, CONNECTION_LOCAL,
+                            "no server is configured");
+        }
+    } else if (has_nothing_now(phase) ||
+               (phase == CONNECTION_FALLBACK && primary->good_checks == 0)) {
+        (void)recover_try(supervisor, STORM_TIMER, now_ns);
+    } else if (phase == CONNECTION_FALLBACK) {
+        look_again(supervisor, primary, now_ns);
+    }
+    return BASE_NO_DEADLINE;
+}
+
+void recover_start(struct supervisor *supervisor, uint64_t now_ns)
+{
+    supervisor_run_task_at(supervisor, supervisor->task_attempt, now_ns);
+}
+
+static uint64_t plan_next_attempt(struct supervisor *supervisor, uint64_t now_ns)
+{
+    uint64_t due_ns = storm_next_ns(&supervisor->storm, now_ns);
+    supervisor_run_task_at(supervisor, supervisor->task_attempt, due_ns);
+    return due_ns;
+}
+
+/* ---- outcomes
+ * --------------------------------------------------------------------------------------------- */
+
+/* A new generation, with its first client connected and answering, goes into service. R5: the pool
+ * is made ready and the state published only now. */
+static void adopt(struct supervisor *supervisor, struct job *job, enum connection_event event,
+                  uint64_t now_ns)
+{
+    endpoint_unref(supervisor->data);
+    client_discard(supervisor->warm);
+    supervisor->data = job->data;
+    supervisor->warm = job->client;
+    job->data = NULL;
+    job->client = NULL;
+    supervisor->failed_rounds = 0;
+    supervisor->refresh_after_probe = false;
+    fill_restart(supervisor);
+    pool_ready(supervisor->pool);
+    fill_put_warm(supervisor);
+    storm_success(&supervisor->storm, now_ns);
+    supervisor_move(supervisor, event, job->tier, "a fresh client answered");
+    refresh_restart_timer(supervisor, now_ns);
+    supervisor->tiers[CONNECTION_PRIMARY].good_checks = 0;
+    if (job->tier == CONNECTION_SECONDARY) { /* the way back is looked for from now on */
+        uint64_t delay_ns = storm_jitter_ns(&supervisor->storm, supervisor->storm.attempt);
+        supervisor_run_task_at(supervisor, supervisor->task_attempt, now_ns + delay_ns);
+    }
+}
+
+/* Drop the generation in use. */
+static void lose(struct supervisor *supervisor)
+{
+    refresh_cancel(supervisor);
+    supervisor->generation = pool_clear(supervisor->pool, false);
+    client_discard(supervisor->warm);
+    endpoint_unref(supervisor->data);
+    supervisor->warm = NULL;
+    supervisor->data = NULL;
+}
+
+static void round_failed(struct supervisor *supervisor, const char *why, uint64_t now_ns)
+{
+    storm_failure(&supervisor->storm, now_ns);
+    enum connection_phase phase = supervisor_phase(supervisor);
+    if (phase == CONNECTION_STARTING ||
+        (phase == CONNECTION_RECONNECTING && supervisor->failed_rounds >= ROUNDS_BEFORE_TIERS)) {
+        supervisor_move(supervisor, CONNECTION_EV_TIERS_EXHAUSTED, CONNECTION_LOCAL, why);
+    }
+    supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), why);
+}
+
+static void attempt_failed(struct supervisor *supervisor, struct job *job, const char *why,
+                           uint64_t now_ns)
+{
+    struct tier *fallback = &supervisor->tiers[CONNECTION_SECONDARY];
+    if (job->tier == CONNECTION_PRIMARY) {
+        supervisor->failed_rounds++;
+        bool is_time = supervisor_phase(supervisor) != CONNECTION_RECONNECTING ||
+                       supervisor->failed_rounds >= ROUNDS_BEFORE_TIERS;
+        if (fallback->uri != NULL && is_time) {
+            recover_want(supervisor, fallback, JOB_RECOVER, now_ns);
+            return;
+        }
+    }
+    round_failed(supervisor, why, now_ns);
+}
+
+static void attempt_done(struct supervisor *supervisor, struct job *job, const char *why,
+                         uint64_t now_ns)
+{
+    struct tier *tier = &supervisor->tiers[job->tier];
+    if (job->answer.status != GLEANER_OK) {
+        attempt_failed(supervisor, job, why, now_ns);
+    } else if (job->data == NULL) { /* a plain probe that came late: good news all the same */
+        recover_want(supervisor, tier, JOB_RECOVER, now_ns);
+    } else {
+        adopt(supervisor, job,
+              job->tier == CONNECTION_PRIMARY ? CONNECTION_EV_PRIMARY_UP
+                                              : CONNECTION_EV_FALLBACK_UP,
+              now_ns);
+    }
+}
+
+/* The tier in use was asked: only that client, or the server? */
+static void check_done(struct supervisor *supervisor, struct job *job, const char *why,
+                       uint64_t now_ns)
+{
+    if (job->answer.status == GLEANER_OK) {
+        supervisor_move(supervisor,
+                        job->tier == CONNECTION_PRIMARY ? CONNECTION_EV_PROBE_PASSED
+                                                        : CONNECTION_EV_FALLBACK_UP,
+                        job->tier, "a fresh connection answered");
+        if (supervisor->refresh_after_probe) {
+            supervisor->refresh_after_probe = false;
+            supervisor_force_refresh(supervisor, "several connections were lost");
+        }
+        return;
+    }
+    lose(supervisor);
+    storm_failure(&supervisor->storm, now_ns);
+    supervisor->failed_rounds = job->tier == CONNECTION_PRIMARY ? 1 : 0;
+    supervisor_move(supervisor, CONNECTION_EV_PROBE_FAILED, CONNECTION_NONE, why);
+    supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
+}
+
+/* On the fallback, the primary was asked. */
+static void return_checked(struct supervisor *supervisor, struct job *job, uint64_t now_ns)
+{
+    struct tier *primary = &supervisor->tiers[CONNECTION_PRIMARY];
+    if (job->answer.status != GLEANER_OK) {
+        primary->good_checks = 0;
+        storm_failure(&supervisor->storm, now_ns);
+        supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
+        return;
+    }
+    if (primary->good_checks++ == 0) {
+        primary->good_since_ns = now_ns;
+    }
+    bool lasted =
+        now_ns - primary->good_since_ns >= supervisor->config.return_span_ms * BASE_NS_PER_MS;
+    if (job->data != NULL && lasted && primary->good_checks >= supervisor->config.return_checks) {
+        lose(supervisor);
+        adopt(supervisor, job, CONNECTION_EV_RETURN_READY, now_ns);
+        return;
+    }
+    supervisor_run_task_at(supervisor, supervisor->task_attempt,
+                           now_ns + return_interval_ns(supervisor));
+}
+
+void recover_probed(struct supervisor *supervisor, struct job *job, uint64_t now_ns)
+{
+    struct tier *tier = &supervisor->tiers[job->tier];
+    bool passed = job->answer.status == GLEANER_OK;
+    if (supervisor->is_closed) {
+        return;
+    }
+    if (passed) {
+        tier->probe_started_ns = job->started_ns;
+    } else {
+        snprintf(tier->error, sizeof(tier->error), "%s: %.120s", connection_tier_name(job->tier),
+                 job->answer.error.message);
+    }
+    enum connection_phase phase = supervisor_phase(supervisor);
+    bool is_in_use = supervisor_tier_in_use(supervisor) == tier;
+    if (has_nothing_now(phase)) {
+        attempt_done(supervisor, job, tier->error, now_ns);
+    } else if (phase == CONNECTION_DEGRADED && is_in_use) {
+        check_done(supervisor, job, tier->error, now_ns);
+    } else if (phase == CONNECTION_FALLBACK && job->tier == CONNECTION_PRIMARY) {
+        return_checked(supervisor, job, now_ns);
+    } else if (is_in_use && !passed) { /* a check that somebody asked for: the server is gone */
+        supervisor_move(supervisor, CONNECTION_EV_FAILURE, job->tier, tier->error);
+        check_done(supervisor, job, tier->error, now_ns);
+    }
+}

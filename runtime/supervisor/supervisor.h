@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file supervisor.h
+ * The door of runtime/supervisor: one thread that decides (state changes, storm limit, back-off,
+ * refresh) and never blocks, the connectors that do what can block, and the reaper that destroys.
+ *
+ * Workers never see this door: they meet the supervisor in pool.h and connection.h.
+ */
+#ifndef SUPERVISOR_H
+#define SUPERVISOR_H
+
+#include "base.h"
+#include "connection.h"
+#include "mongo.h"
+#include "pool.h"
+#include "sync.h"
+
+struct supervisor;
+
+/* ---- the driver: what can block, behind a table of functions ------------------------------------
+ */
+
+/* What to open. Strings live as long as the supervisor. */
+struct supervisor_target {
+    const char *uri;
+    const char *app_name; /* copied by open() */
+    uint32_t max_clients;
+    void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us,
+                         bool awaited); /* driver threads */
+    void *heartbeat_ctx;
+};
+
+/* The server's own count of connections. */
+struct supervisor_server_connections {
+    int64_t current, available, total_created;
+};
+
+/* runtime/mongo in earnest (supervisor_mongo_driver()), a fault-injecting table in tests.
+ * open, connect, ping, server_connections: [connector]; destroy, close: [reaper]. All may block. */
+struct supervisor_driver {
+    void *ctx;
+    enum gleaner_status (*open)(void *ctx, const struct supervisor_target *target, void **endpoint,
+                                struct base_error *error);
+    void (*close)(void *ctx, void *endpoint);
+    const char *(*address)(void *ctx, void *endpoint);
+    const char *(*database)(void *ctx, void *endpoint);
+    enum gleaner_status (*connect)(void *ctx, void *endpoint, void **client, int64_t *connection_id,
+                                   struct mongo_error *error);
+    void (*destroy)(void *ctx, void *endpoint, void *client);
+    enum gleaner_status (*ping)(void *ctx, void *client, struct mongo_error *error);
+    enum gleaner_status (*server_connections)(void *ctx, void *client,
+                                              struct supervisor_server_connections *out,
+                                              struct mongo_error *error);
+};
+/** The table over runtime/mongo; `ctx` is the options every endpoint shares, copied strings must
+ *  outlive the supervisor. */
+struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *shared);
+
+/* ---- configuration
+ * -------------------------------------------------------------------------------- */
+
+#define SUPERVISOR_MAX_SHARDS 16
+
+struct supervisor_config {
+    const char *primary_uri;  /* NULL: no server is wanted, straight to embedded */
+    const char *fallback_uri; /* or NULL */
+    const char *app_name;     /* prefix of the census: <app_name>/<pid>/<generation> */
+    struct pool_config pool;
+    uint32_t shards;     /* driver pools per generation (fact 1): 1..SUPERVISOR_MAX_SHARDS */
+    uint32_t connect_ms; /* a connector past it is condemned */
+    uint32_t refresh_interval_ms;
+    uint32_t reconnect_limit;
+    uint32_t reconnect_window_ms;
+    uint32_t backoff_base_ms;
+    uint32_t backoff_cap_ms;
+    uint32_t return_checks;
+    uint32_t return_span_ms;
+    uint64_t random_seed; /* 0 = from the kernel */
+    struct base_clock *clock;
+    struct supervisor_driver driver;
+    /* No threads at all: the test calls supervisor_step() and advances a virtual clock; driver
+     * calls run inside it. */
+    bool is_manual;
+    pool_event_fn on_pool_event; /* CMAP events, may be NULL */
+    void *pool_event_ctx;
+    void (*on_state)(void *ctx, const struct connection_snapshot *snapshot); /* [supervisor] */
+    void *on_state_ctx;
+};
+
+/* What a client of the pool points to: the driver's client and where it really is. Immutable while
+ * it is in the pool. */
+struct supervisor_client {
+    void *client; /* mongoc_client_t */
+    const char *database;
+    const char *address;
+    enum connection_tier tier;
+    int64_t server_connection_id;
+};
+
+/* ---- life
+ * -------------------------------------------------------------------------------------------- */
+
+/**
+ * Build pool, connection and schedule; start nothing yet, so that monitors can be added.
+ *
+ * Thread: [startup]. Errors: GLEANER_E_CONFIG, GLEANER_E_INVALID, GLEANER_E_NOMEM.
+ */
+GLEANER_MUST_CHECK enum gleaner_status supervisor_create(const struct supervisor_config *config,
+                                                         struct supervisor **out,
+                                                         struct base_error *error);
+/** Start the threads (none when manual) and the first attempt. Thread: [startup], once. */
+GLEANER_MUST_CHECK enum gleaner_status supervisor_start(struct supervisor *supervisor);
+
+enum supervisor_end {
+    SUPERVISOR_CLEAN,      /* everything is freed */
+    SUPERVISOR_BACKGROUND, /* a stuck thread or a dead server: it is freed later, by the reaper */
+    SUPERVISOR_ABANDONED   /* loans are out: the pool stays for their late returns */
+};
+/**
+ * Drain for drain_ms, then stop within 0.6 s whatever the servers do. *supervisor becomes NULL.
+ *
+ * Thread: [owner], the only one that still uses it, but for the holders of abandoned loans.
+ */
+enum supervisor_end supervisor_stop(struct supervisor **supervisor, uint32_t drain_ms);
+/** The same; calls `leave` when the pool is closed and drained, before anything is freed: there the
+ *  facade waits until its last caller is out. */
+enum supervisor_end supervisor_stop_after(struct supervisor **supervisor, uint32_t drain_ms,
+                                          void (*leave)(void *ctx), void *leave_ctx);
+
+/** Manual mode: handle everything that is due now. Returns false when nothing happened. */
+bool supervisor_step(struct supervisor *supervisor);
+/** When the next task is due; BASE_NO_DEADLINE if none. [supervisor] */
+uint64_t supervisor_next_due_ns(const struct supervisor *supervisor);
+
+/* ---- for the facade: [any]
+ * ------------------------------------------------------------------------------ */
+
+struct pool *supervisor_pool(struct supervisor *supervisor);
+struct connection *supervisor_connection(struct supervisor *supervisor);
+struct base_clock *supervisor_clock(struct supervisor *supervisor);
+/** Ask for a rolling refresh; joins one that runs. Wait-free. */
+void supervisor_request_refresh(struct supervisor *supervisor);
+/** Ask for a health check of the present tier now. Wait-free. */
+void supervisor_request_check(struct supervisor *supervisor);
+/** Wake the loop. Wait-free, safe anywhere. */
+void supervisor_wake(struct supervisor *supervisor);
+
+struct supervisor_counts {
+    uint64_t reconnects;        /* attempts that the storm limit was asked for and allowed */
+    uint64_t reconnects_denied; /* ... and refused */
+    uint32_t reconnect_tokens;  /* left of the window */
+    uint64_t refreshes, forced_refreshes;
+    uint64_t condemned;  /* connectors given up in all */
+    uint32_t stuck;      /* of them, still hanging */
+    uint32_t connectors; /* threads */
+    uint32_t endpoints;  /* driver endpoint sets alive */
+};
+void supervisor_read_counts(struct supervisor *supervisor, struct supervisor_counts *out);
+
+/* ---- for monitors: [supervisor], but supervisor_add_task() [startup]
+ * ------------------------------------ */
+
+/** A task: does its work and returns when it wants to run next (absolute), BASE_NO_DEADLINE: when
+ *  woken by supervisor_run_task_at(). Must not block. */
+typedef uint64_t (*supervisor_task_fn)(void *ctx, uint64_t now_ns);
+/** Returns the task's number, or -1 when the table is full. */
+int supervisor_add_task(struct supervisor *supervisor, const char *name, uint64_t first_delay_ms,
+                        supervisor_task_fn run, void *ctx);
+void supervisor_run_task_at(struct supervisor *supervisor, int task, uint64_t due_ns);
+
+/* One command on the probe client of the tier in use, on a connector thread. */
+enum supervisor_call { SUPERVISOR_PING, SUPERVISOR_SERVER_CONNECTIONS };
+struct supervisor_answer {
+    enum gleaner_status status;
+    struct mongo_error error;
+    uint64_t round_trip_ns;
+    struct supervisor_server_connections connections;
+};
+typedef void (*supervisor_answer_fn)(void *ctx, const struct supervisor_answer *answer);
+/** GLEANER_E_DOWN when no server is in use, GLEANER_E_BUSY when the probe client or all connectors
+ *  are taken: ask again with the next tick. */
+enum gleaner_status supervisor_call(struct supervisor *supervisor, enum supervisor_call call,
+                                    supervisor_answer_fn done, void *ctx);
+/** A monitor's evidence that the server in use is sick: DEGRADED and a probe. */
+void supervisor_suspect(struct supervisor *supervisor, const char *reason);
+/** Start a forced refresh (counted as such). */
+void supervisor_force_refresh(struct supervisor *supervisor, const char *reason);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISOR_INTERNAL_H
+#define SUPERVISOR_INTERNAL_H
+
+#include "storm.h"
+#include "supervisor.h"
+
+#define SUPERVISOR_MAGIC UINT32_C(0x53555031)
+#define SUPERVISOR_TASKS 16
+#define SUPERVISOR_JOBS 48  /* in flight at once, condemned ones included */
+#define SUPERVISOR_SPARES 8 /* threads started beyond the plan because others hang */
+#define SUPERVISOR_TICK_MS 1000
+#define SUPERVISOR_HOLD_OFF_MS 500 /* between two probes that failure reports ask for; doubles */
+
+/* ---- endpoints: endpoint.c
+ * ----------------------------------------------------------------------- */
+
+/* One generation of driver pools to one server, or the probe's own. Lives until its last client is
+ * destroyed and nobody means to connect to it; closed by the reaper. */
+struct endpoint {
+    struct sync_mpsc_node node; /* plain; in the reaper's queue once refs is 0 */
+    struct supervisor *supervisor;
+    enum connection_tier tier;
+    uint32_t shard_count;
+    void
+        *shards[SUPERVISOR_MAX_SHARDS]; /* driver endpoints; written while opening, by one thread */
+    char address[192];
+    char database[64];
+    char app_name[129];
+    /* writes/reads: supervisor, connectors, reaper; order: acq_rel on the way down
+     * why: who drops the last reference must see all uses before it */
+    _Atomic uint32_t refs;
+    /* writes: driver threads (relaxed); reads: supervisor (relaxed): hints, nothing is ordered by
+     * them */
+    _Atomic uint32_t beats_ok;
+    _Atomic uint32_t beats_failed;
+    uint32_t seen_ok, seen_failed; /* [supervisor] */
+    bool is_failing;               /* [supervisor] the last beat seen */
+};
+
+/* `shown` comes first: the pool hands out a pointer to it. */
+struct client {
+    struct supervisor_client shown;
+    struct sync_mpsc_node node; /* plain; in the reaper's queue when it never reached the pool */
+    struct endpoint *endpoint;  /* holds a reference */
+    uint32_t shard;
+};
+
+/* [connector] Both NULL on failure with *error filled. */
+struct endpoint *endpoint_open(struct supervisor *supervisor, enum connection_tier tier,
+                               uint32_t shards, const char *app_name, uint32_t max_clients,
+                               struct base_error *error);
+struct client *endpoint_connect(struct endpoint *endpoint, uint32_t shard,
+                                struct mongo_error *error);
+void endpoint_ref(struct endpoint *endpoint);
+/** The last one hands it to the reaper. [any] NULL accepted. */
+void endpoint_unref(struct endpoint *endpoint);
+/** To the reaper. [any] NULL accepted. */
+void client_discard(struct client *client);
+
+/* ---- jobs and connectors: crew.c
+ * ------------------------------------------------------------------- */
+
+enum job_kind {
+    JOB_CONNECT, /* one client for a slot of the table */
+    JOB_PROBE,   /* a fresh connection and a ping */
+    JOB_RECOVER, /* a probe that brings a new generation of driver pools and its first client */
+    JOB_RENEW,   /* the new generation for a rolling refresh */
+    JOB_CALL     /* one command on the probe client */
+};
+struct job {
+    struct sync_mpsc_node node; /* in the queue of completions */
+    struct supervisor *supervisor;
+    enum job_kind kind;
+    enum connection_tier tier;
+    uint64_t started_ns, deadline_ns;
+    bool is_condemned;   /* [supervisor] */
+    bool holds_slot;     /* of JOB_CONNECT: the slot is CONNECTING for it */
+    uint32_t generation; /* of the clients it is to make: goes into appName */
+    /* in and out: the probe's own endpoint and client travel with the job that uses them */
+    struct endpoint *probe_endpoint;
+    struct client *probe_client;
+    struct client *old_probe_client; /* out: replaced */
+    /* out of RECOVER and RENEW; in of CONNECT */
+    struct endpoint *data;
+    struct client *client;
+    struct pool_connect_job pool_job;
+    enum supervisor_call call;
+    supervisor_answer_fn done;
+    void *done_ctx;
+    /* out */
+    struct supervisor_answer answer;
+};
+
+struct connector {
+    struct sync_thread *thread;
+    struct supervisor *supervisor;
+    struct sync_parker parker;
+    /* writes: supervisor (a job, release), the connector (NULL when done, release); reads: both,
+     * acquire. why: the connector must see the job complete; the supervisor reuses idle ones */
+    _Atomic(struct job *) job;
+    /* writes: supervisor (release); reads: connector (acquire) */
+    _Atomic bool must_stop;
+    bool is_condemned; /* [supervisor] hangs with its job; when it comes back it serves again */
+};
+
+/** Give a job to an idle connector, starting a thread if the plan allows; false: all are taken. */
+bool crew_dispatch(struct supervisor *supervisor, struct job *job);
+bool crew_has_room(const struct supervisor *supervisor);
+/** Task: give up on jobs past their deadline. Due at the earliest deadline in flight. */
+uint64_t crew_watch(void *ctx, uint64_t now_ns);
+/** A completion came in: it is no longer in flight. */
+void crew_forget(struct supervisor *supervisor, struct job *job);
+/** After the supervisor thread: stop all connectors; false when some hang and were abandoned. */
+bool crew_stop(struct supervisor *supervisor, uint64_t deadline_ns);
+/** NULL when memory is out: the caller tries again later. */
+struct job *job_create(struct supervisor *supervisor, enum job_kind kind,
+                       enum connection_tier tier);
+/** Everything a finished job still owns goes to the reaper; frees it. */
+void job_dispose(struct job *job);
+const char *job_kind_name(enum job_kind kind);
+/** [connector] What a job does: job.c. */
+void job_run(struct job *job);
+
+/* ---- the supervisor's own state
+ * ---------------------------------------------------------------------- */
+
+struct task {
+    const char *name;
+    supervisor_task_fn run;
+    void *ctx;
+    uint64_t due_ns;
+};
+
+/* One server we may use. [supervisor] but for what a job carries away meanwhile. */
+struct tier {
+    const char *uri; /* NULL: not configured */
+    struct endpoint *probe_endpoint;
+    struct client *probe_client;
+    struct job *job;  /* what runs with the two above now */
+    bool wants_probe; /* again, when that is over */
+    enum job_kind wanted_kind;
+    uint64_t probe_started_ns; /* of the last probe that passed */
+    uint32_t good_checks;
+    uint64_t good_since_ns;
+    char error[160]; /* the last, for people */
+};
+
+struct supervisor {
+    uint32_t magic;
+    struct supervisor_config config;
+    struct base_clock *clock;
+    struct pool *pool;
+    struct connection *connection;
+    struct sync_thread *thread;
+    struct sync_parker parker;
+    struct sync_thread *reaper;
+    struct sync_parker reaper_parker;
+    struct sync_parker owner_parker; /* of supervisor_stop(), woken by each destroyed client */
+
+    /* who keeps this memory: owner, connectors, reaper, endpoints
+     * order: acq_rel down; why: the last one frees */
+    _Atomic uint32_t refs;
+
+    struct sync_mpsc *completions;    /* consumer: the supervisor, after its end the reaper */
+    struct sync_mpsc *dead_clients;   /* consumer: the reaper */
+    struct sync_mpsc *dead_endpoints; /* consumer: the reaper */
+
+    /* requests. writes: any (release); reads: supervisor (acq_rel exchange); each says only
+     * "look again", the exchange pairs with the store */
+    _Atomic bool refresh_requested;
+    _Atomic bool check_requested;
+    _Atomic bool drain_requested;
+    _Atomic bool stop_requested;
+    /* writes: owner in supervisor_stop (release); reads: reaper (acquire) */
+    _Atomic bool reaper_must_finish;
+    _Atomic bool is_abandoned; /* written before reaper_must_finish, which publishes it */
+    /* jobs not yet disposed of and endpoints not yet closed: the reaper ends when both are 0 */
+    _Atomic uint32_t jobs_alive;
+    _Atomic uint32_t endpoints_alive;
+
+    /* for reports only: relaxed, written by the supervisor */
+    _Atomic uint64_t reconnects, reconnects_denied, refreshes, forced_refreshes, condemned;
+    _Atomic uint32_t reconnect_tokens, stuck, connector_count;
+
+    /* ---- [supervisor] from here ---- */
+    struct task tasks[SUPERVISOR_TASKS];
+    int task_count;
+    int task_attempt, task_tick, task_watch, task_refresh, task_suspect, task_connect;
+    struct connector connectors[SUPERVISOR_JOBS]; /* the first connector_count are running */
+    struct job *jobs[SUPERVISOR_JOBS];            /* in flight */
+    struct storm storm;
+    struct tier tiers[CONNECTION_LOCAL]; /* by enum connection_tier; [CONNECTION_NONE] is unused */
+    struct endpoint *data;               /* where new clients of the table connect */
+    struct client *warm;                 /* validated, not in the table yet */
+    uint32_t generation;                 /* of the table */
+    uint32_t failed_rounds;              /* of this outage */
+    uint32_t connect_allowance, connects_in_flight, connect_failures_in_row;
+    uint64_t connect_not_before_ns;
+    uint64_t suspect_not_before_ns, suspect_hold_ns, last_suspect_ns;
+    char suspect_reason[160];
+    bool refresh_after_probe;
+    struct job *renew_job;
+    bool is_refreshing;
+    uint64_t refresh_began_ns;
+    bool refresh_warned;
+    uint32_t refresh_target;
+    bool is_closed;
+    struct supervisor *next_abandoned; /* [owner] */
+};
+
+/* supervisor.c, supervisor_life.c */
+void supervisor_main(void *arg);
+void supervisor_ref(struct supervisor *supervisor);
+void supervisor_unref(struct supervisor *supervisor);
+void supervisor_move(struct supervisor *supervisor, enum connection_event event,
+                     enum connection_tier tier, const char *reason);
+void supervisor_note_next_attempt(struct supervisor *supervisor, uint64_t due_ns,
+                                  const char *reason);
+enum connection_phase supervisor_phase(const struct supervisor *supervisor);
+struct tier *supervisor_tier_in_use(struct supervisor *supervisor);
+uint64_t supervisor_now(const struct supervisor *supervisor);
+
+/** A job is past its deadline: whoever waits for it hears that it failed. */
+void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
+
+/* recover.c: failures, probes, attempts, tiers */
+void recover_start(struct supervisor *supervisor, uint64_t now_ns);
+/** Task: the next attempt, or the next look at the primary from the fallback. */
+uint64_t recover_attempt(void *ctx, uint64_t now_ns);
+/** A probe or an attempt ended, or is overdue: job->answer says how. */
+void recover_probed(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
+/** The probe's endpoint is free again: start what was asked for meanwhile. */
+void recover_next_wish(struct supervisor *supervisor, struct tier *tier, uint64_t now_ns);
+
+/* suspect.c: evidence against the server in use */
+bool recover_reports(struct supervisor *supervisor, uint64_t now_ns);
+bool recover_heartbeats(struct supervisor *supervisor, uint64_t now_ns);
+/** Somebody outside wants to know now. */
+void recover_check(struct supervisor *supervisor, uint64_t now_ns);
+void suspect(struct supervisor *supervisor, const char *reason, uint64_t now_ns);
+uint64_t recover_suspect_due(void *ctx, uint64_t now_ns);
+/** Start or wish for a probe of that kind. */
+void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kind kind,
+                  uint64_t now_ns);
+/** Give the probe's endpoint and client to a job and start it; false: disposed of, try later. */
+bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct job *job);
+/** An attempt that the storm limit has to allow; false when it does not. */
+bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t now_ns);
+
+/* fill.c: clients for the table */
+bool fill_table(struct supervisor *supervisor, uint64_t now_ns);
+/** Task: connecting is allowed again after failures. */
+uint64_t fill_due(void *ctx, uint64_t now_ns);
+void fill_connected(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
+/** The validated client that came with a new generation goes in first. */
+void fill_put_warm(struct supervisor *supervisor);
+/** Forget what was known about connecting to the old generation. */
+void fill_restart(struct supervisor *supervisor);
+
+/* refresh.c */
+uint64_t refresh_due(void *ctx, uint64_t now_ns);
+void refresh_begin(struct supervisor *supervisor, uint64_t now_ns);
+void refresh_renewed(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
+bool refresh_check_done(struct supervisor *supervisor, uint64_t now_ns);
+void refresh_cancel(struct supervisor *supervisor);
+void refresh_restart_timer(struct supervisor *supervisor, uint64_t now_ns);
+
+/* reaper.c */
+void reaper_main(void *arg);
+bool reaper_work(struct supervisor *supervisor);
+void reaper_wake(void *supervisor);
+
+#endif
