@@ -16,6 +16,8 @@ add_library(gleaner_flags INTERFACE)
 target_compile_definitions(gleaner_flags INTERFACE _GNU_SOURCE GLEANER_VERSION="${PROJECT_VERSION}")
 target_compile_options(gleaner_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wvla
     -Wstrict-prototypes -Wmissing-prototypes -fno-strict-aliasing -fvisibility=hidden
+    # messages of fixed size are meant to be cut; nothing else is formatted into fixed buffers
+    -Wno-format-truncation
     $<$<BOOL:${GLEANER_WERROR}>:-Werror>)
 if(GLEANER_SANITIZE)
     target_compile_options(gleaner_flags INTERFACE -fsanitize=${GLEANER_SANITIZE} -fno-omit-frame-pointer -g)
