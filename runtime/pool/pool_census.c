@@ -21,12 +21,14 @@ static bool replace(struct pool *pool, struct census from, struct census to)
                                                    memory_order_seq_cst, memory_order_seq_cst);
 }
 
-/* Does a refresh want a stand-in for an old client that has none yet? */
+/* Does a refresh want a stand-in for an old client that has none yet? The total is asked too: a
+ * refresh that was aborted may have left busy surplus behind. */
 static bool wants_standin(const struct pool *pool, uint64_t gate, struct census c)
 {
-    return (gate & GATE_REFRESHING) &&
-           (uint32_t)c.standins + c.debt < limit(&pool->refresh_extra) &&
-           pool_refresh_left(pool) > (uint32_t)c.standins + c.debt;
+    uint32_t extra = limit(&pool->refresh_extra);
+    uint32_t owed = (uint32_t)c.standins + c.debt;
+    return (gate & GATE_REFRESHING) && owed < extra && c.total < limit(&pool->max_size) + extra &&
+           pool_refresh_left(pool) > owed;
 }
 
 static enum pool_demand demand(const struct pool *pool, struct census c)

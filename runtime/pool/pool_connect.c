@@ -5,13 +5,14 @@
 /* ---- connectors
  * ----------------------------------------------------------------------------------- */
 
-/* Any EMPTY slot becomes ours. NULL when the table is full of clients that wait for the reaper. */
+/* Any EMPTY slot becomes ours, CLAIMED until it is described. NULL when the table is full of
+ * clients that wait for the reaper. */
 static struct pool_slot *take_empty(struct pool *pool, uint32_t generation, uint64_t *word)
 {
     for (uint32_t i = 0; i < pool->slot_count; i++) {
         struct pool_slot *slot = pool_slot_at(pool, i);
         uint64_t empty = atomic_load_explicit(&slot->word, memory_order_relaxed);
-        *word = slot_word(slot_loan_of(empty) + 1, generation, SLOT_CONNECTING);
+        *word = slot_word(slot_loan_of(empty) + 1, generation, SLOT_CLAIMED);
         /* acquire: what the reaper did to the slot is over */
         if (slot_state_of(empty) == SLOT_EMPTY &&
             atomic_compare_exchange_strong_explicit(&slot->word, &empty, *word,
@@ -34,7 +35,7 @@ static void describe_new(struct pool *pool, struct pool_slot *slot, uint64_t id,
     atomic_store_explicit(&slot->uses_before,
                           atomic_load_explicit(&slot->check_outs, memory_order_relaxed),
                           memory_order_relaxed);
-    slot->is_standin = is_standin;
+    atomic_store_explicit(&slot->is_standin, is_standin, memory_order_relaxed);
 }
 
 enum gleaner_status pool_connect_begin(struct pool *pool, struct pool_connect_job *out)
@@ -63,6 +64,8 @@ enum gleaner_status pool_connect_begin(struct pool *pool, struct pool_connect_jo
     pool_emit(pool, &(struct pool_event){.type = POOL_EV_CONNECTION_CREATED,
                                          .connection_id = id,
                                          .generation = generation});
+    /* release: only from here on may it be condemned, by somebody who sees what it is */
+    atomic_store_explicit(&slot->word, slot_word_as(word, SLOT_CONNECTING), memory_order_release);
     return GLEANER_OK;
 }
 

@@ -42,6 +42,7 @@ static void condemn_pending(struct pool *pool, uint64_t gate)
             .slot = i,
             .generation = slot_generation_of(word),
             .connection_id = atomic_load_explicit(&slot->connection_id, memory_order_relaxed),
+            .is_refresh = atomic_load_explicit(&slot->is_standin, memory_order_relaxed),
             .loan = slot_loan_of(word)};
         (void)pool_condemn(pool, &job, POOL_REASON_STALE);
     }

@@ -48,7 +48,7 @@ struct pool_slot {
     _Atomic uint64_t expires_ns;                /* connector -> pool_tick, relaxed; 0 = never */
     _Atomic uint64_t uses_before;               /* check_outs when this client came; as above */
     _Atomic uint32_t reason; /* why it retires: retiring owner -> reaper (word) */
-    bool is_standin;         /* plain, connector's; guarded by word */
+    _Atomic bool is_standin; /* connector -> who condemns; relaxed, by word */
 
     /* The last (word, time) that pool_tick() saw; written by it alone, read by reports, relaxed.
      * An unchanged word means: in this state at least since then. So the fast path reads no

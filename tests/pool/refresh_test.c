@@ -85,3 +85,18 @@ Test(refresh, a_clear_ends_it, .timeout = 10)
     cr_assert_not(rig_stats(&rig).is_refreshing);
     rig_close(&rig);
 }
+
+Test(refresh, an_interrupting_clear_gives_up_a_pending_stand_in_and_its_place, .timeout = 10)
+{
+    struct rig rig;
+    uint32_t generation;
+    rig_open_filled(&rig, 2, false);
+    struct pool_connect_job job;
+    cr_assert_eq(pool_refresh_begin(rig.pool, &generation), GLEANER_OK);
+    cr_assert_eq(pool_connect_begin(rig.pool, &job), GLEANER_OK);
+    cr_assert_eq(pool_census(rig.pool).standins, 1);
+    (void)pool_clear(rig.pool, true);
+    cr_assert_eq(pool_census(rig.pool).standins, 0);
+    pool_connect_failed(rig.pool, &job, false);
+    rig_close(&rig);
+}
