@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/mman.h>
 
 static void store_limit(_Atomic uint32_t *limit, uint32_t value)
 {
@@ -52,11 +52,22 @@ static void store_limits(struct pool *pool, const struct pool_config *c)
 
 static uint64_t seed_of(const struct pool_config *config)
 {
-    uint64_t seed = config->random_seed;
-    if (seed == 0 && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed)) {
-        seed = base_mono_ns(); /* only spreads life limits */
+    struct base_random random;
+    base_random_init(&random, config->random_seed);
+    return base_random_next(&random);
+}
+
+/* Zeroed pages that a forked child finds zeroed again: every slot is EMPTY there, no CAS of the
+ * fast path can succeed. *is_wiped says whether the kernel does that (Linux 4.14). */
+static struct pool_slot *map_slots(uint32_t count, bool *is_wiped)
+{
+    size_t bytes = count * sizeof(struct pool_slot);
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+        return NULL;
     }
-    return seed;
+    *is_wiped = madvise(pages, bytes, MADV_WIPEONFORK) == 0;
+    return pages;
 }
 
 static void *allocate_zeroed(size_t count, size_t size)
@@ -68,7 +79,10 @@ static void *allocate_zeroed(size_t count, size_t size)
 static bool allocate_parts(struct pool *pool, const char *address)
 {
     pool->address = strdup(address != NULL ? address : "");
-    pool->slots = allocate_zeroed(pool->slot_count, sizeof(struct pool_slot));
+    bool is_wiped = false;
+    pool->slots = map_slots(pool->slot_count, &is_wiped);
+    atomic_store_explicit(&pool->gate, is_wiped && !pool->is_timed ? 0 : GATE_SLOW,
+                          memory_order_relaxed); /* nobody else knows the pool yet */
     pool->cells = allocate_zeroed((pool->cell_mask + 3) & ~UINT32_C(1), sizeof(struct pool_cell));
     return pool->address != NULL && pool->slots != NULL && pool->cells != NULL;
 }
@@ -76,7 +90,9 @@ static bool allocate_parts(struct pool *pool, const char *address)
 static void free_pool(struct pool *pool)
 {
     free(pool->address);
-    free(pool->slots);
+    if (pool->slots != NULL) {
+        (void)munmap(pool->slots, pool->slot_count * sizeof(struct pool_slot));
+    }
     free(pool->cells);
     pool->magic = 0;
     free(pool);

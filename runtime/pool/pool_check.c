@@ -2,7 +2,8 @@
 /* Check out and check in: the fast path first, then everything it leaves to the slow one.
  *
  * Fast: one CAS on the slot's own line, reads of one line that nobody writes meanwhile (gate and
- * queue), plain counters of the slot. No lock, no syscall, no clock, no allocation. */
+ * queue), plain counters of the slot. No lock, no syscall, no clock, no allocation. A forked child
+ * finds the slots wiped (MADV_WIPEONFORK), so its CAS fails and the slow path tells it why. */
 #include "pool_internal.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
@@ -17,7 +18,7 @@ static inline void begin_loan(struct pool *pool, struct pool_slot *slot, uint32_
     uint64_t uses = atomic_load_explicit(&slot->check_outs, memory_order_relaxed);
     atomic_store_explicit(&slot->check_outs, uses + 1, memory_order_relaxed);
     atomic_store_explicit(&slot->owner, pool_self.id, memory_order_relaxed);
-    pool_self.hint[pool->hint] = index;
+    pool_self.hint[pool->hint] = index + 1;
     out->client = slot->client;
     out->slot = index;
     out->generation = slot_generation_of(word);
@@ -28,12 +29,11 @@ static inline void begin_loan(struct pool *pool, struct pool_slot *slot, uint32_
 /* The client this thread had last time, if it is there and nobody waits. */
 static inline bool take_hinted(struct pool *pool, struct pool_handle *out)
 {
-    uint32_t index = pool_self.hint[pool->hint];
+    uint32_t index = pool_self.hint[pool->hint] - 1; /* none: over slot_count */
     /* relaxed: looked at again, seq_cst, after the CAS */
     uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
     uint64_t queue = atomic_load_explicit(&pool->queue, memory_order_relaxed);
-    if (!gate_is_open(gate) || !queue_is_empty(queue) || pool->is_timed ||
-        index >= pool->slot_count || pool_self.id == 0 || sync_in_forked_child()) {
+    if (!gate_is_fast_out(gate) || !queue_is_empty(queue) || index >= pool->slot_count) {
         return false;
     }
     struct pool_slot *slot = pool_slot_at(pool, index);
@@ -145,7 +145,9 @@ check_out_slow(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
     }
     if (pool_self.id == 0) {
         pool_self.id = sync_thread_id();
-        pool_self.hint[pool->hint] = sync_thread_index() % pool->slot_count;
+    }
+    if (pool_self.hint[pool->hint] == 0) { /* threads start at different slots */
+        pool_self.hint[pool->hint] = sync_thread_index() % pool->slot_capacity + 1;
     }
     uint64_t started_ns = pool->is_timed ? pool_now(pool) : 0;
     pool_emit(pool, &(struct pool_event){.type = POOL_EV_CHECK_OUT_STARTED});
@@ -190,8 +192,8 @@ static inline bool return_idle(struct pool *pool, struct pool_slot *slot, uint64
 {
     uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
     uint64_t queue = atomic_load_explicit(&pool->queue, memory_order_relaxed);
-    if (!gate_is_plain(gate) || !gate_admits(gate, busy) || !queue_is_empty(queue) ||
-        pool->is_timed || atomic_load_explicit(&slot->leave_on_return, memory_order_relaxed) != 0) {
+    if (!gate_is_fast_in(gate) || !gate_admits(gate, busy) || !queue_is_empty(queue) ||
+        atomic_load_explicit(&slot->leave_on_return, memory_order_relaxed) != 0) {
         return false;
     }
     if (atomic_load_explicit(&slot->note, memory_order_relaxed) != NULL) {
@@ -244,7 +246,7 @@ enum gleaner_status pool_check_in(struct pool *pool, const struct pool_handle *h
                                   enum pool_verdict verdict)
 {
     struct pool_slot *slot = slot_of(pool, handle);
-    if (LIKELY(slot != NULL && verdict == POOL_CLIENT_GOOD && !sync_in_forked_child() &&
+    if (LIKELY(slot != NULL && verdict == POOL_CLIENT_GOOD &&
                return_idle(pool, slot, busy_word(handle)))) {
         return GLEANER_OK;
     }

@@ -56,7 +56,7 @@ uint32_t pool_clear(struct pool *pool, bool interrupt_in_use)
     do { /* repeats only when another change of the gate succeeded */
         uint32_t generation = gate_generation_of(before) + 1;
         BASE_ASSERT(generation <= GENERATION_MAX);
-        after = gate_word(generation, generation, before & GATE_CLOSED);
+        after = gate_word(generation, generation, before & (GATE_CLOSED | GATE_SLOW));
     } while (!replace_gate(pool, &before, after));
     if (interrupt_in_use) {
         atomic_store_explicit(&pool->interrupt_floor, gate_generation_of(after),
@@ -84,8 +84,9 @@ void pool_close(struct pool *pool)
         if (before & GATE_CLOSED) {
             return;
         }
-    } while (!replace_gate(
-        pool, &before, gate_word(gate_generation_of(before), gate_floor_of(before), GATE_CLOSED)));
+    } while (!replace_gate(pool, &before,
+                           gate_word(gate_generation_of(before), gate_floor_of(before),
+                                     GATE_CLOSED | (before & GATE_SLOW))));
     pool_census_forget_debt(pool);
     pool_tidy(pool); /* CMAP: available connections first, then the event */
     pool_emit(pool, &(struct pool_event){.type = POOL_EV_CLOSED,

@@ -145,7 +145,7 @@ void pool_want_reaper(struct pool *pool);
  * initial-exec: 20 bytes of static TLS instead of a call per access in a shared library. */
 struct pool_thread {
     uint32_t id;
-    uint32_t hint[POOL_HINTS];
+    uint32_t hint[POOL_HINTS]; /* slot + 1; 0 = none yet, so the first check out is a slow one */
 };
 extern _Thread_local struct pool_thread pool_self __attribute__((tls_model("initial-exec")));
 

@@ -46,7 +46,7 @@ static bool claim_fit(struct pool *pool, struct pool_slot *slot, uint64_t now_ns
 struct pool_slot *pool_claim_idle(struct pool *pool)
 {
     uint64_t now_ns = pool->is_timed ? pool_now(pool) : 0;
-    uint32_t start = pool_self.hint[pool->hint] % pool->slot_count;
+    uint32_t start = (pool_self.hint[pool->hint] - 1) % pool->slot_count;
     for (uint32_t i = 0; i < pool->slot_count; i++) {
         uint32_t index = start + i < pool->slot_count ? start + i : start + i - pool->slot_count;
         struct pool_slot *slot = pool_slot_at(pool, index);

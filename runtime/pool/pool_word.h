@@ -64,6 +64,8 @@ static inline uint64_t slot_word_next(uint64_t word, enum slot_state state)
 #define GATE_CLOSED UINT64_C(2)
 #define GATE_REFRESHING UINT64_C(4)
 #define GATE_TRIM UINT64_C(8) /* more clients than max_size: surplus leaves as it returns */
+#define GATE_SLOW                                                                                  \
+    UINT64_C(16) /* for ever: the pool is timed, or cannot tell a forked child cheaply */
 #define GATE_FLAGS UINT64_C(0xffff)
 
 static inline uint32_t gate_generation_of(uint64_t gate)
@@ -83,8 +85,17 @@ static inline bool gate_is_open(uint64_t gate)
 {
     return (gate & (GATE_READY | GATE_CLOSED)) == GATE_READY;
 }
-/* Open and nothing else going on: a check in need not look further. */
+/* Open and nothing else going on: a return need not look further. */
 static inline bool gate_is_plain(uint64_t gate)
+{
+    return (gate & (GATE_FLAGS & ~GATE_SLOW)) == GATE_READY;
+}
+/* May a check out / a check in take its fast path? One comparison each. */
+static inline bool gate_is_fast_out(uint64_t gate)
+{
+    return (gate & (GATE_READY | GATE_CLOSED | GATE_SLOW)) == GATE_READY;
+}
+static inline bool gate_is_fast_in(uint64_t gate)
 {
     return (gate & GATE_FLAGS) == GATE_READY;
 }
