@@ -159,7 +159,8 @@ GLEANER_MUST_CHECK enum gleaner_status store_release_owner(struct store_queue *q
                                                            struct base_error *error);
 GLEANER_MUST_CHECK enum gleaner_status
 store_count(struct store_queue *queue, struct store_counts *out, struct base_error *error);
-/** Walk jobs in a state ("ready", "leased", "done", "dead", NULL = all): class and reason included.
+/** Walk jobs in a state ("ready", "waiting", "leased", "done", "dead", NULL = all; limit 0 = no
+ * limit): class and reason included.
  */
 struct store_job_view {
     const struct store_job *job;

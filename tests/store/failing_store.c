@@ -11,7 +11,7 @@ struct failing_store {
     /* writes: the test; reads: the tiered store's threads. seq_cst: a test's switch, off any path
      * that matters, and it must hold for the very next call. */
     _Atomic int mode, status, up;
-    _Atomic uint64_t writes;
+    _Atomic uint64_t writes, attempts;
 };
 
 static struct failing_store *failing_of(struct store *store)
@@ -26,6 +26,7 @@ static enum gleaner_status write_documents(struct store *store,
     struct failing_store *failing = failing_of(store);
     int mode = atomic_load(&failing->mode);
     enum gleaner_status told = (enum gleaner_status)atomic_load(&failing->status);
+    atomic_fetch_add(&failing->attempts, 1);
     if (mode == FAILING_BEFORE) {
         return base_error_set(error, told, "told to fail");
     }
@@ -99,4 +100,9 @@ void failing_store_set_up(struct store *store, bool is_up)
 uint64_t failing_store_writes(struct store *store)
 {
     return atomic_load(&failing_of(store)->writes);
+}
+
+uint64_t failing_store_attempts(struct store *store)
+{
+    return atomic_load(&failing_of(store)->attempts);
 }

@@ -110,9 +110,9 @@ struct store_job rig_job(const char *url)
 {
     static char hosts[64][64];
     static size_t used;
-    const char *path = strchr(strstr(url, "://") + 3, '/');
+    size_t scheme = strcspn(url, ":") + 3;
     char *host = hosts[used++ % 64];
-    snprintf(host, 64, "%.*s", (int)(path - url), url);
+    snprintf(host, 64, "%.*s", (int)(scheme + strcspn(url + scheme, "/")), url);
     return (struct store_job){
         .key = base_hash64(url, strlen(url)), .url = url, .host = host, .type = "page", .via = ""};
 }

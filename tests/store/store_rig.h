@@ -101,6 +101,7 @@ void failing_store_set(struct store *store, enum failing_mode mode, enum gleaner
 /** remote_is_up callback; ctx is the failing store. True unless told otherwise. */
 bool failing_store_is_up(void *ctx);
 void failing_store_set_up(struct store *store, bool is_up);
-uint64_t failing_store_writes(struct store *store);
+uint64_t failing_store_writes(struct store *store);   /* documents */
+uint64_t failing_store_attempts(struct store *store); /* calls, failed ones included */
 
 #endif

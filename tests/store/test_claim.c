@@ -46,13 +46,13 @@ BEHAVIOUR(store_claim, the_same_key_is_enqueued_once)
     cr_expect_eq(rig_counts(rig).ready, 1);
 }
 
-BEHAVIOUR(store_claim, an_expired_lease_is_claimed_again_with_a_larger_token)
+BEHAVIOUR(store_claim, an_expired_lease_is_claimed_again_with_another_token)
 {
     struct store_jobs first = {0}, second = {0};
     rig_put_urls(rig, 1, (const char *[]){"http://a/1"});
     cr_assert_eq(rig_claim(rig, 1, 3, &first), 1);
     rig_claim_when_due(rig, 60000, &second);
-    cr_expect_gt(second.jobs[0].token, first.jobs[0].token);
+    cr_expect_neq(second.jobs[0].token, first.jobs[0].token);
     cr_expect_eq(second.jobs[0].deliveries, 2);
     store_jobs_fini(&first);
     store_jobs_fini(&second);

@@ -133,6 +133,10 @@ Test(store_spool, the_limit_refuses_the_whole_settlement)
     cr_expect_not_null(strstr(rig.error.message, "limit"));
     cr_expect_eq(rig_counts(&rig).leased, 1);
     cr_expect_eq(stats(&rig).documents, 2);
+    struct store_spool_batch batch = {0};
+    RIG_OK(&rig, store_spool_take(rig.store, 10, 1 << 20, &batch, &rig.error));
+    cr_expect_eq(batch.count, 2);
+    store_spool_batch_fini(&batch);
     store_jobs_fini(&jobs);
     rig_close(&rig);
 }

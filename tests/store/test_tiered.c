@@ -111,6 +111,22 @@ Test(store_tiered, a_refusal_is_told_and_settles_nothing, .timeout = 30)
     rig_close(&rig);
 }
 
+Test(store_tiered, a_replay_that_fails_keeps_the_document, .timeout = 30)
+{
+    struct rig rig;
+    struct store_settled settled;
+    cr_assert(rig_open(&rig, RIG_TIERED));
+    failing_store_set(rig.failing, FAILING_BEFORE, GLEANER_E_NETWORK);
+    RIG_OK(&rig, put(&rig, "a", 1, &settled));
+    while (failing_store_attempts(rig.failing) < 3) { /* the live write, then two replays */
+    }
+    cr_expect_eq(spooled(&rig), 1);
+    failing_store_set(rig.failing, FAILING_NOT, GLEANER_OK);
+    drain(&rig);
+    cr_expect_eq(in_remote(&rig), 1);
+    rig_close(&rig);
+}
+
 Test(store_tiered, a_write_whose_answer_was_lost_is_there_once, .timeout = 30)
 {
     struct rig rig;
