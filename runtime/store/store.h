@@ -152,8 +152,10 @@ GLEANER_MUST_CHECK enum gleaner_status store_renew(struct store_queue *queue,
                                                    const struct store_outcome *held, size_t count,
                                                    uint32_t lease_ms, uint64_t *lost,
                                                    struct base_error *error);
-/** Give every lease of `owner` back at once (start after our own crash, under the same data lock).
- */
+/** Give every lease of `owner` back at once. NULL = of everybody: right after opening an embedded
+ * or tiered store, because the data lock proves that whoever held a lease is dead (an owner's name
+ * holds its pid, so a restarted process cannot know the names). Never NULL on MongoDB, which is
+ * shared. */
 GLEANER_MUST_CHECK enum gleaner_status store_release_owner(struct store_queue *queue,
                                                            const char *owner, uint64_t *released,
                                                            struct base_error *error);
