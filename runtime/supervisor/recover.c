@@ -5,8 +5,9 @@
 #include <stdio.h>
 
 #define RETRY_DISPATCH_MS 100 /* all connectors are taken: look again */
-#define ROUNDS_BEFORE_TIERS 2 /* of an outage; a change of tier needs more than one failed probe   \
-                               */
+#define ROUNDS_BEFORE_TIERS                                                                        \
+    2 /* of an outage; a change of tier needs more than one failed probe                           \
+       */
 
 static bool has_nothing_now(enum connection_phase phase)
 {
@@ -30,11 +31,13 @@ bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct 
     job->probe_endpoint = tier->probe_endpoint;
     job->probe_client = tier->probe_client;
     tier->job = job;
+    tier->lent = tier->probe_endpoint;
     tier->probe_endpoint = NULL;
     tier->probe_client = NULL;
     if (crew_dispatch(supervisor, job)) {
         return true;
     }
+    tier->lent = NULL;
     tier->probe_endpoint = job->probe_endpoint;
     tier->probe_client = job->probe_client;
     tier->job = NULL;
@@ -235,6 +238,16 @@ static void attempt_done(struct supervisor *supervisor, struct job *job, const c
     }
 }
 
+void recover_lost(struct supervisor *supervisor, enum connection_tier tier, const char *why,
+                  uint64_t now_ns)
+{
+    lose(supervisor);
+    storm_failure(&supervisor->storm, now_ns);
+    supervisor->failed_rounds = tier == CONNECTION_PRIMARY ? 1 : 0;
+    supervisor_move(supervisor, CONNECTION_EV_PROBE_FAILED, CONNECTION_NONE, why);
+    supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
+}
+
 /* The tier in use was asked: only that client, or the server? */
 static void check_done(struct supervisor *supervisor, struct job *job, const char *why,
                        uint64_t now_ns)
@@ -250,11 +263,7 @@ static void check_done(struct supervisor *supervisor, struct job *job, const cha
         }
         return;
     }
-    lose(supervisor);
-    storm_failure(&supervisor->storm, now_ns);
-    supervisor->failed_rounds = job->tier == CONNECTION_PRIMARY ? 1 : 0;
-    supervisor_move(supervisor, CONNECTION_EV_PROBE_FAILED, CONNECTION_NONE, why);
-    supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
+    recover_lost(supervisor, job->tier, why, now_ns);
 }
 
 /* On the fallback, the primary was asked. */

@@ -117,8 +117,12 @@ static void bring_probe_home(struct supervisor *supervisor, struct job *job)
     tier->probe_endpoint = job->probe_endpoint;
     tier->probe_client = job->probe_client;
     tier->job = NULL;
+    tier->lent = NULL;
     job->probe_endpoint = NULL;
     job->probe_client = NULL;
+    if (tier->probe_endpoint != NULL) { /* what happened before this answer is old news */
+        suspect_skip_beats(tier->probe_endpoint, job->answer.status == GLEANER_OK);
+    }
 }
 
 static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_ns)

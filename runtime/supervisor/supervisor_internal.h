@@ -36,6 +36,7 @@ struct endpoint {
     _Atomic uint32_t beats_failed;
     uint32_t seen_ok, seen_failed; /* [supervisor] */
     bool is_failing;               /* [supervisor] the last beat seen */
+    uint32_t failed_in_row;        /* [supervisor] beats since the last that passed */
 };
 
 /* `shown` comes first: the pool hands out a pointer to it. */
@@ -137,7 +138,9 @@ struct tier {
     const char *uri; /* NULL: not configured */
     struct endpoint *probe_endpoint;
     struct client *probe_client;
-    struct job *job;  /* what runs with the two above now */
+    struct job *job; /* what runs with the two above now */
+    /* the endpoint that job took along: valid while the job is; its heartbeats are looked at */
+    struct endpoint *lent;
     bool wants_probe; /* again, when that is over */
     enum job_kind wanted_kind;
     uint64_t probe_started_ns; /* of the last probe that passed */
@@ -233,9 +236,15 @@ void recover_probed(struct supervisor *supervisor, struct job *job, uint64_t now
 /** The probe's endpoint is free again: start what was asked for meanwhile. */
 void recover_next_wish(struct supervisor *supervisor, struct tier *tier, uint64_t now_ns);
 
+/** The tier in use is gone: drop its generation, RECONNECTING, plan the next attempt. */
+void recover_lost(struct supervisor *supervisor, enum connection_tier tier, const char *why,
+                  uint64_t now_ns);
+
 /* suspect.c: evidence against the server in use */
 bool recover_reports(struct supervisor *supervisor, uint64_t now_ns);
 bool recover_heartbeats(struct supervisor *supervisor, uint64_t now_ns);
+/** Forget the driver's heartbeats so far: a job's answer says more. */
+void suspect_skip_beats(struct endpoint *endpoint, bool passed);
 /** Somebody outside wants to know now. */
 void recover_check(struct supervisor *supervisor, uint64_t now_ns);
 void suspect(struct supervisor *supervisor, const char *reason, uint64_t now_ns);

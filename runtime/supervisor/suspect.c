@@ -87,33 +87,71 @@ bool recover_reports(struct supervisor *supervisor, uint64_t now_ns)
     return true;
 }
 
-/* The driver's monitor of the probe's pool sees a server go, and come back, between our checks. */
+/* ---- the driver's heartbeats, between our own checks --------------------------------------------
+ */
+
+struct beats {
+    bool passed, failed; /* since the last look */
+    bool was_failing;    /* before, or between */
+};
+
+static struct beats look_at(struct endpoint *endpoint)
+{
+    uint32_t ok = atomic_load_explicit(&endpoint->beats_ok, memory_order_relaxed);
+    uint32_t failed = atomic_load_explicit(&endpoint->beats_failed, memory_order_relaxed);
+    struct beats seen = {
+        .passed = ok != endpoint->seen_ok,
+        .failed = failed != endpoint->seen_failed,
+    };
+    seen.was_failing = endpoint->is_failing || seen.failed;
+    endpoint->failed_in_row =
+        seen.passed ? 0 : endpoint->failed_in_row + (failed - endpoint->seen_failed);
+    endpoint->is_failing = seen.passed ? false : seen.was_failing;
+    endpoint->seen_ok = ok;
+    endpoint->seen_failed = failed;
+    return seen;
+}
+
+void suspect_skip_beats(struct endpoint *endpoint, bool passed)
+{
+    (void)look_at(endpoint);
+    endpoint->is_failing = !passed;
+    endpoint->failed_in_row = 0;
+}
+
+/* A probe is under way and the driver's monitor cannot connect either, twice: no need to wait for
+ * the driver's server selection to time out. The probe goes on, as the first attempt of the
+ * recovery. */
+static bool is_refused_meanwhile(const struct supervisor *supervisor, const struct tier *tier)
+{
+    return tier->lent != NULL && tier->lent->failed_in_row >= 2 &&
+           supervisor_phase(supervisor) == CONNECTION_DEGRADED;
+}
+
 static bool look_at_beats(struct supervisor *supervisor, struct tier *tier, uint64_t now_ns)
 {
-    struct endpoint *endpoint = tier->probe_endpoint;
+    struct endpoint *endpoint = tier->lent != NULL ? tier->lent : tier->probe_endpoint;
     if (endpoint == NULL) {
         return false;
     }
-    uint32_t ok = atomic_load_explicit(&endpoint->beats_ok, memory_order_relaxed);
-    uint32_t failed = atomic_load_explicit(&endpoint->beats_failed, memory_order_relaxed);
-    bool has_failed = failed != endpoint->seen_failed;
-    bool has_passed = ok != endpoint->seen_ok;
-    bool was_failing = endpoint->is_failing || has_failed;
-    endpoint->seen_ok = ok;
-    endpoint->seen_failed = failed;
-    endpoint->is_failing = has_passed ? false : was_failing;
+    struct beats seen = look_at(endpoint);
+    if (!seen.failed && !seen.passed) {
+        return false;
+    }
     enum connection_phase phase = supervisor_phase(supervisor);
     bool is_in_use = supervisor_tier_in_use(supervisor) == tier;
-    if (has_failed && is_in_use) {
-        supervisor->refresh_after_probe = true; /* its monitor connection broke: so did others */
+    if (is_in_use && is_refused_meanwhile(supervisor, tier)) {
+        recover_lost(supervisor, endpoint->tier, "the server refuses connections", now_ns);
+    } else if (is_in_use && seen.failed) {
+        supervisor->refresh_after_probe = true; /* its monitor's connection broke: so did others */
         suspect(supervisor, "the driver's heartbeat failed", now_ns);
-    } else if (has_passed && was_failing &&
+    } else if (seen.passed && seen.was_failing && tier->job == NULL &&
                (phase == CONNECTION_RECONNECTING || phase == CONNECTION_EMBEDDED ||
                 (phase == CONNECTION_FALLBACK && !is_in_use))) {
         /* only the change counts: hello passes without the password being right */
         (void)recover_try(supervisor, STORM_EVIDENCE, now_ns);
     }
-    return has_failed || has_passed;
+    return true;
 }
 
 bool recover_heartbeats(struct supervisor *supervisor, uint64_t now_ns)

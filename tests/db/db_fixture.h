@@ -29,7 +29,11 @@ static inline bool insert_one(const struct gleaner_client *client, const char *c
     mongoc_collection_t *target =
         mongoc_client_get_collection(client->client, client->database, collection);
     bson_t *document = BCON_NEW("_id", BCON_INT64(id));
-    bool ok = mongoc_collection_insert_one(target, document, NULL, NULL, error);
+    /* journaled: what is acknowledged is to survive kill -9 of the server */
+    bson_t *journaled =
+        BCON_NEW("writeConcern", "{", "w", BCON_INT32(1), "j", BCON_BOOL(true), "}");
+    bool ok = mongoc_collection_insert_one(target, document, journaled, NULL, error);
+    bson_destroy(journaled);
     bson_destroy(document);
     mongoc_collection_destroy(target);
     return ok;
