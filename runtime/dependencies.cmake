@@ -47,7 +47,7 @@ else()
     set_target_properties(gleaner_lexbor PROPERTIES
         IMPORTED_LOCATION "${GLEANER_LEXBOR_ARCHIVE}"
         INTERFACE_COMPILE_DEFINITIONS LEXBOR_STATIC
-        INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${GLEANER_DEPS}/lexbor/usr/include")
+        INTERFACE_INCLUDE_DIRECTORIES "${GLEANER_DEPS}/lexbor/usr/include")
     target_link_libraries(gleaner_lexbor INTERFACE m)
     add_library(dep::lexbor ALIAS gleaner_lexbor)
 endif()

@@ -51,6 +51,13 @@ unsigned settings_groups_of(const char *command)
     return 0;
 }
 
+void print_error(const struct base_error *error)
+{
+    char text[sizeof error->message + 64];
+    base_redact_uri(error->message, text, sizeof text);
+    (void)fprintf(stderr, "gleaner: %s\n", text);
+}
+
 int command_config(struct settings *settings, int argc, char *const argv[])
 {
     (void)argc;

@@ -16,13 +16,6 @@ static const char exit_codes[] = "Exit codes\n"
                                  "  5  the data directory or the store failed\n"
                                  "  6  no page could be fetched\n";
 
-void print_error(const struct base_error *error)
-{
-    char text[sizeof error->message + 64];
-    base_redact_uri(error->message, text, sizeof text);
-    (void)fprintf(stderr, "gleaner: %s\n", text);
-}
-
 static void print_usage(FILE *out)
 {
     (void)fprintf(out,

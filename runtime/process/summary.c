@@ -44,6 +44,14 @@ static bool print_dead(void *ctx, const struct store_job_view *view)
     return true;
 }
 
+static void print_reasons(const struct work *work)
+{
+    struct base_error error = {0};
+    if (store_list_jobs(work->jobs, "dead", 5, print_dead, NULL, &error) != GLEANER_OK) {
+        base_log_warn("process", "event=no_reasons error=\"%s\"", error.message);
+    }
+}
+
 static void print_text(const struct work *work, const struct admin_figures *f,
                        const char *how_it_ended)
 {
@@ -66,7 +74,7 @@ static void print_text(const struct work *work, const struct admin_figures *f,
     (void)printf("\nbytes      %s received, %s of pages\n", wire, body);
     print_failures(f);
     if (f->has_jobs && f->jobs.dead > 0) {
-        (void)store_list_jobs(work->jobs, "dead", 5, print_dead, NULL, NULL);
+        print_reasons(work);
     }
     (void)printf("latency    p50 %.1f ms, p95 %.1f ms, p99 %.1f ms\n",
                  (double)f->latency_p50_ns / 1e6, (double)f->latency_p95_ns / 1e6,
