@@ -275,7 +275,7 @@ enum gleaner_status settings_read_file(struct settings *settings, const char *pa
                                    .mem_fn = cyaml_mem};
     const cyaml_schema_value_t root = {
         .type = CYAML_MAPPING,
-        .flags = CYAML_FLAG_POINTER,
+        .flags = CYAML_FLAG_POINTER_NULL, /* a file of comments is a null document */
         .data_size = (uint32_t)(schema->section_count * sizeof(void *)),
         .mapping.fields = schema->roots,
     };

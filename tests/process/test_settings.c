@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "settings_rig.h"
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,9 +115,11 @@ struct refusal {
     const char *says;
 };
 
-ParameterizedTestParameters(settings, a_wrong_command_line_is_refused_with_the_remedy)
+/* A loop, not a ParameterizedTest: Criterion runs tests in processes whose literals lie elsewhere.
+ */
+Test(settings, a_wrong_command_line_is_refused_with_the_remedy)
 {
-    static struct refusal table[] = {
+    static const struct refusal table[] = {
         {{"--concurency", "3"}, "unknown option --concurency; did you mean --concurrency?"},
         {{"--xyzzy-foo"}, "--help lists what there is"},
         {{"--depth"}, "--depth wants a value: N"},
@@ -136,15 +137,11 @@ ParameterizedTestParameters(settings, a_wrong_command_line_is_refused_with_the_r
         {{"--config", "absent.yaml"}, "cannot read absent.yaml: No such file"},
         {{"--robots=perhaps"}, "'perhaps' is not true or false"},
     };
-    return cr_make_param_array(struct refusal, table, sizeof table / sizeof table[0]);
-}
-
-ParameterizedTest(struct refusal *refusal, settings,
-                  a_wrong_command_line_is_refused_with_the_remedy)
-{
-    rig_load(&rig, refusal->arguments[0], refusal->arguments[1], NULL);
-    cr_assert_neq(rig.status, GLEANER_OK, "%s was accepted", refusal->arguments[0]);
-    ASSERT_SAYS(refusal->says);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        rig_load(&rig, table[i].arguments[0], table[i].arguments[1], NULL);
+        cr_expect_neq(rig.status, GLEANER_OK, "%s was accepted", table[i].arguments[0]);
+        cr_expect_not_null(strstr(rig.error.message, table[i].says), "%s", rig.error.message);
+    }
 }
 
 Test(settings, a_bad_variable_is_named_with_its_value)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "settings_rig.h"
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,9 +68,9 @@ struct bad_file {
     const char *says;
 };
 
-ParameterizedTestParameters(settings_file, a_mistake_is_named_with_file_and_line)
+Test(settings_file, a_mistake_is_named_with_file_and_line)
 {
-    static struct bad_file table[] = {
+    static const struct bad_file table[] = {
         {"crawl:\n  depht: 3\n",
          "gleaner.yaml:2: unknown key 'depht' in crawl; did you mean depth?"},
         {"# x\nfetsh:\n  delay_ms: 3\n",
@@ -89,14 +88,11 @@ ParameterizedTestParameters(settings_file, a_mistake_is_named_with_file_and_line
         {"crawl: 3\n", "gleaner.yaml:1: crawl: a section is wanted"},
         {"crawl:\n  content: \"text\n", "gleaner.yaml:2: "},
     };
-    return cr_make_param_array(struct bad_file, table, sizeof table / sizeof table[0]);
-}
-
-ParameterizedTest(struct bad_file *bad, settings_file, a_mistake_is_named_with_file_and_line)
-{
-    load(bad->text);
-    cr_assert_eq(rig.status, GLEANER_E_CONFIG, "accepted: %s", bad->text);
-    cr_assert_not_null(strstr(rig.error.message, bad->says), "said: %s", rig.error.message);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        load(table[i].text);
+        cr_expect_eq(rig.status, GLEANER_E_CONFIG, "accepted: %s", table[i].text);
+        cr_expect_not_null(strstr(rig.error.message, table[i].says), "%s", rig.error.message);
+    }
 }
 
 Test(settings_file, the_users_file_is_found_without_being_named)
