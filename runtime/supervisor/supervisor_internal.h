@@ -10,6 +10,7 @@
 #define SUPERVISOR_JOBS 48  /* in flight at once, condemned ones included */
 #define SUPERVISOR_SPARES 8 /* threads started beyond the plan because others hang */
 #define SUPERVISOR_TICK_MS 1000
+#define SUPERVISOR_HOLD_OFF_CAP_MS 2000 /* a real death is never seen later than that */
 #define SUPERVISOR_HOLD_OFF_MS 500 /* between two probes that failure reports ask for; doubles */
 
 /* ---- endpoints: endpoint.c

@@ -26,7 +26,7 @@ static void degrade(struct supervisor *supervisor, uint64_t now_ns)
     enum connection_tier id = (enum connection_tier)(tier - supervisor->tiers);
     /* probes that keep passing while clients keep failing come at growing distances */
     bool is_quiet = now_ns - supervisor->last_suspect_ns > 60 * BASE_NS_PER_S;
-    uint64_t cap_ns = supervisor->config.backoff_cap_ms * BASE_NS_PER_MS;
+    uint64_t cap_ns = SUPERVISOR_HOLD_OFF_CAP_MS * BASE_NS_PER_MS;
     uint64_t doubled_ns = supervisor->suspect_hold_ns * 2;
     supervisor->suspect_hold_ns = is_quiet              ? SUPERVISOR_HOLD_OFF_MS * BASE_NS_PER_MS
                                   : doubled_ns > cap_ns ? cap_ns

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connectors that hang in the driver, with real threads and the real clock: events decide the
+ * order, the deadlines are short. */
+#include "fake_driver.h"
+#include <criterion/criterion.h>
+
+#define PATIENCE_NS (60 * BASE_NS_PER_S)
+
+static struct fake_driver fake;
+
+#define EVENTUALLY(condition)                                                                      \
+    ({                                                                                             \
+        uint64_t give_up_ns = base_mono_ns() + PATIENCE_NS;                                        \
+        struct sync_parker napping;                                                                \
+        sync_park_init(&napping);                                                                  \
+        bool holds;                                                                                \
+        while (!(holds = (condition)) && base_mono_ns() < give_up_ns) {                            \
+            (void)sync_park(&napping, base_mono_ns() + BASE_NS_PER_MS);                            \
+        }                                                                                          \
+        holds;                                                                                     \
+    })
+
+static struct supervisor *start(void)
+{
+    sync_init();
+    base_log_set_level(BASE_LOG_ERROR);
+    struct supervisor_config config = {
+        .primary_uri = FAKE_PRIMARY,
+        .app_name = "test",
+        .pool = {.slot_capacity = 20,
+                 .max_size = 8,
+                 .min_size = 1,
+                 .max_connecting = 2,
+                 .refresh_extra = 2,
+                 .address = "fake"},
+        .shards = 1,
+        .connect_ms = 50,
+        .refresh_interval_ms = 3600 * 1000,
+        .reconnect_limit = 100,
+        .reconnect_window_ms = 300000,
+        .backoff_base_ms = 1,
+        .backoff_cap_ms = 10,
+        .return_checks = 1,
+        .return_span_ms = 1,
+        .random_seed = 7,
+        .clock = base_clock_real(),
+        .driver = fake_driver_table(&fake),
+    };
+    struct base_error error = {0};
+    struct supervisor *supervisor = NULL;
+    cr_assert_eq(supervisor_create(&config, &supervisor, &error), GLEANER_OK, "%s", error.message);
+    cr_assert_eq(supervisor_start(supervisor), GLEANER_OK);
+    return supervisor;
+}
+
+static enum connection_phase phase_of(struct supervisor *supervisor)
+{
+    struct connection_snapshot now;
+    connection_copy(supervisor_connection(supervisor), &now);
+    return now.phase;
+}
+
+static struct supervisor_counts counts_of(struct supervisor *supervisor)
+{
+    struct supervisor_counts counts;
+    supervisor_read_counts(supervisor, &counts);
+    return counts;
+}
+
+Test(stuck, a_connector_that_hangs_is_given_up_and_others_carry_on)
+{
+    atomic_store(&fake.primary.is_silent, true);
+    struct supervisor *supervisor = start();
+    cr_expect(EVENTUALLY(counts_of(supervisor).condemned >= 2));
+    cr_expect(EVENTUALLY(phase_of(supervisor) == CONNECTION_EMBEDDED));
+    atomic_store(&fake.primary.is_silent, false); /* new connections pass, the old ones hang on */
+    cr_expect(EVENTUALLY(phase_of(supervisor) == CONNECTION_CONNECTED));
+    struct pool_handle handle;
+    cr_assert_eq(pool_check_out(supervisor_pool(supervisor), base_mono_ns() + PATIENCE_NS, &handle),
+                 GLEANER_OK);
+    cr_expect_geq(counts_of(supervisor).stuck, 2);
+    cr_expect_eq(pool_check_in(supervisor_pool(supervisor), &handle, POOL_CLIENT_GOOD), GLEANER_OK);
+    fake_release(&fake);
+    cr_expect(EVENTUALLY(counts_of(supervisor).stuck == 0), "they come back and serve again");
+    cr_expect_eq(supervisor_stop(&supervisor, 1000), SUPERVISOR_CLEAN);
+    cr_expect_eq(atomic_load(&fake.primary.clients), 0, "late results were destroyed");
+    cr_expect_eq(atomic_load(&fake.primary.endpoints), 0);
+}
+
+Test(stuck, the_number_of_hanging_threads_is_bounded)
+{
+    atomic_store(&fake.primary.is_silent, true);
+    struct supervisor *supervisor = start();
+    cr_expect(EVENTUALLY(counts_of(supervisor).stuck >= 10));
+    struct sync_parker nap;
+    sync_park_init(&nap);
+    (void)sync_park(&nap, base_mono_ns() + 300 * BASE_NS_PER_MS); /* room for it to go wrong */
+    cr_expect_leq(counts_of(supervisor).connectors, 2 + 2 + 8);
+    fake_release(&fake);
+    cr_expect(EVENTUALLY(counts_of(supervisor).stuck == 0));
+    cr_expect_eq(supervisor_stop(&supervisor, 1000), SUPERVISOR_CLEAN);
+}
+
+Test(stuck, stopping_does_not_wait_for_a_connector_that_hangs)
+{
+    atomic_store(&fake.primary.is_silent, true);
+    struct supervisor *supervisor = start();
+    cr_expect(EVENTUALLY(atomic_load(&fake.silent_now) >= 1));
+    cr_expect_eq(supervisor_stop(&supervisor, 0), SUPERVISOR_BACKGROUND);
+    cr_expect_geq(atomic_load(&fake.silent_now), 1, "it hangs still");
+    fake_release(&fake);
+    cr_expect(EVENTUALLY(atomic_load(&fake.primary.endpoints) == 0), "the reaper sees to the rest");
+    cr_expect_eq(atomic_load(&fake.primary.clients), 0);
+}
