@@ -11,9 +11,10 @@
  *                 v          v       v
  *               EMPTY     RETIRING <-+     RETIRING -> EMPTY (by the reaper)
  *
- * One slot is one cache line whose CAS word holds (generation, state, owner); a check out is one
- * CAS, a check in one CAS when nobody waits. Waiters are served in order; a returned or new handle
- * is handed to the first of them directly; nobody newer is preferred to somebody who waits.
+ * One slot has one CAS word that holds (loan, generation, state); a check out is one CAS, a check
+ * in one CAS when nobody waits. (More states inside: see README.md.) Waiters are served in order; a
+ * returned or new handle is handed to the first of them directly; nobody newer is preferred to
+ * somebody who waits.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -23,15 +24,17 @@
 
 struct pool;
 
-/* ---- configuration: all changeable at run time by pool_configure() except slot_capacity ------- */
+/* ---- configuration: all changeable at run time by pool_configure() except slot_capacity ------ */
 
 struct pool_config {
-    uint32_t slot_capacity;         /**< hard size of the table (1..1024), fixed at creation;
-                                         must be >= max_size + refresh_extra */
+    uint32_t slot_capacity;         /**< most clients alive (1..1024), fixed at creation; must be
+                                         >= max_size + refresh_extra. The table has room for as
+                                         many again that wait for the reaper or hang connecting. */
     uint32_t max_size;              /**< clients at most, pending included (CMAP maxPoolSize) */
     uint32_t min_size;              /**< kept connected in the background when ready */
     uint32_t max_connecting;        /**< CMAP maxConnecting, default 2 */
-    uint32_t refresh_extra;         /**< clients above max_size while refreshing (default 2) */
+    uint32_t refresh_extra;         /**< clients above max_size while refreshing (default 2;
+                                         0 counts as 1, else a refresh would never end) */
     uint32_t wait_queue_timeout_ms; /**< default bound of a wait; 0 = only the caller's deadline */
     uint32_t max_idle_ms;           /**< idle limit, 0 = none (default 60,000) */
     uint64_t max_lifetime_ms;       /**< life limit, 0 = none; less up to 2.5 % jitter */
@@ -39,7 +42,7 @@ struct pool_config {
     const char *address;            /**< shown in events; copied */
 };
 
-/* ---- events (CMAP names) ---------------------------------------------------------------------- */
+/* ---- events (CMAP names) --------------------------------------------------------------------- */
 
 enum pool_event_type {
     POOL_EV_CREATED,
@@ -71,8 +74,8 @@ struct pool_event {
     enum pool_event_reason reason;
     uint64_t connection_id; /**< 1, 2, 3 ... ; 0 where the event has none */
     uint32_t generation;
-    uint64_t duration_ns;   /**< check out and connect durations, monotonic */
-    bool interrupt_in_use;  /**< of POOL_EV_CLEARED */
+    uint64_t duration_ns;  /**< check out and connect durations, monotonic */
+    bool interrupt_in_use; /**< of POOL_EV_CLEARED */
     const char *address;
     const struct pool_config *options; /**< of POOL_EV_CREATED */
 };
@@ -108,11 +111,10 @@ void pool_destroy(struct pool **pool);
 
 /** Change limits at run time. Thread: [supervisor]. Larger: takes effect at once. Smaller: surplus
  *  idle clients are retired, busy ones as they return. GLEANER_E_INVALID names the bad limit. */
-GLEANER_MUST_CHECK enum gleaner_status pool_configure(struct pool *pool,
-                                                      const struct pool_config *config,
-                                                      struct base_error *error);
+GLEANER_MUST_CHECK enum gleaner_status
+pool_configure(struct pool *pool, const struct pool_config *config, struct base_error *error);
 
-/* ---- workers ------------------------------------------------------------------------------------ */
+/* ---- workers --------------------------------------------------------------------------------- */
 
 /* What a worker holds. Plain data; the ticket (slot, generation, loan number) makes a second,
  * foreign or late return detectable. */
@@ -128,7 +130,8 @@ struct pool_handle {
  * Check out one client, waiting in order when all are taken.
  *
  * Thread: [any] ([worker] usually). Uncontended: one CAS, no lock, no allocation, no syscall, no
- *         driver call (two clock reads only when timing is on). Waiting: a futex.
+ *         driver call (clock reads only when events are on or the clock is virtual; otherwise
+ *         ages count from the pool_tick() that first saw a state). Waiting: a futex.
  * Owns:   on GLEANER_OK the caller holds *out until pool_check_in().
  * Errors: GLEANER_E_TIMEOUT  deadline_ns (monotonic, real) or wait_queue_timeout_ms passed
  *         GLEANER_E_DOWN     the pool is paused or was cleared while waiting (retryable)
@@ -139,8 +142,8 @@ GLEANER_MUST_CHECK enum gleaner_status pool_check_out(struct pool *pool, uint64_
                                                       struct pool_handle *out);
 
 enum pool_verdict {
-    POOL_CLIENT_GOOD,   /**< give it to the next one */
-    POOL_CLIENT_BROKEN  /**< retire it (reason error) */
+    POOL_CLIENT_GOOD,  /**< give it to the next one */
+    POOL_CLIENT_BROKEN /**< retire it (reason error) */
 };
 /**
  * Give it back. Always succeeds for the rightful holder; never blocks.
@@ -154,7 +157,7 @@ enum gleaner_status pool_check_in(struct pool *pool, const struct pool_handle *h
 /** Note what the holder is doing, for stuck-operation reports; `what` must be a literal. */
 void pool_note(struct pool *pool, const struct pool_handle *handle, const char *what);
 
-/* ---- supervisor ----------------------------------------------------------------------------------- */
+/* ---- supervisor ------------------------------------------------------------------------------ */
 
 /** paused -> ready: waiters and the background filling may connect. Thread: [supervisor].
  *  No effect (and no event) when ready already. */
@@ -184,7 +187,7 @@ void pool_refresh_abort(struct pool *pool);
  *  lifetime, ask for min_size. Thread: [supervisor], each second or on events. */
 void pool_tick(struct pool *pool, uint64_t now_ns);
 
-/* ---- connectors ------------------------------------------------------------------------------------ */
+/* ---- connectors ------------------------------------------------------------------------------ */
 
 struct pool_connect_job {
     uint32_t slot;
@@ -215,7 +218,7 @@ void pool_connect_failed(struct pool *pool, const struct pool_connect_job *job, 
  *  job will be GLEANER_E_STALE. Thread: [supervisor]. */
 enum gleaner_status pool_connect_condemn(struct pool *pool, const struct pool_connect_job *job);
 
-/* ---- reaper ----------------------------------------------------------------------------------------- */
+/* ---- reaper ---------------------------------------------------------------------------------- */
 
 struct pool_reap_job {
     uint32_t slot;
@@ -233,13 +236,15 @@ GLEANER_MUST_CHECK enum gleaner_status pool_reap_begin(struct pool *pool,
 /** It is destroyed: RETIRING -> EMPTY. */
 void pool_reap_done(struct pool *pool, const struct pool_reap_job *job);
 
-/* ---- looking ------------------------------------------------------------------------------------------ */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct pool_stats {
     uint32_t generation;
     bool is_ready, is_closed, is_refreshing;
-    uint32_t total, available, in_use, pending, retiring, waiting; /**< gauges; total = avail + in use + pending */
-    uint64_t oldest_idle_ns, oldest_in_use_ns, oldest_pending_ns, oldest_wait_ns; /**< ages, 0 = none */
+    /** Gauges; total = available + in use + pending. */
+    uint32_t total, available, in_use, pending, retiring, waiting;
+    /** Ages, 0 = none. */
+    uint64_t oldest_idle_ns, oldest_in_use_ns, oldest_pending_ns, oldest_wait_ns;
     uint64_t check_outs, check_ins, waits, timeouts, evictions, connects, connect_failures, closed;
     uint64_t stale_returns; /**< double + foreign + forked */
 };
@@ -251,9 +256,9 @@ struct pool_slot_view {
     const char *state;
     uint32_t generation;
     uint64_t connection_id;
-    uint32_t owner_thread;   /**< kernel thread id of the holder */
-    const char *owner_note;  /**< of pool_note(), or NULL */
-    uint64_t state_age_ns;   /**< since the last change of state */
+    uint32_t owner_thread;  /**< kernel thread id of the holder */
+    const char *owner_note; /**< of pool_note(), or NULL */
+    uint64_t state_age_ns;  /**< since the last change of state */
     uint64_t client_age_ns;
     uint64_t uses;
 };

@@ -26,6 +26,7 @@ static bool replace(struct pool *pool, struct census from, struct census to)
 static bool wants_standin(const struct pool *pool, uint64_t gate, struct census c)
 {
     uint32_t extra = limit(&pool->refresh_extra);
+    extra = extra > 0 ? extra : 1; /* a refresh without any stand-in would never end */
     uint32_t owed = (uint32_t)c.standins + c.debt;
     return (gate & GATE_REFRESHING) && owed < extra && c.total < limit(&pool->max_size) + extra &&
            pool_refresh_left(pool) > owed;

@@ -92,10 +92,18 @@ static bool take_idle(struct pool *pool, struct pool_handle *out)
     return slot != NULL && take_claimed(pool, slot, out);
 }
 
+/* Cleared or closed between the grant and the waking: answered as those still in line were, for a
+ * second try would start at the end of it. */
+static enum gleaner_status cleared_meanwhile(const struct pool *pool)
+{
+    uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
+    return gate & GATE_CLOSED ? GLEANER_E_CLOSED : GLEANER_E_DOWN;
+}
+
 static enum gleaner_status acquire(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
 {
     uint64_t limit_ns = 0;
-    for (;;) { /* repeats when a client got stale on its way, or the line was full */
+    for (;;) { /* repeats when the line was full */
         enum gleaner_status refusal =
             pool_gate_refusal(atomic_load_explicit(&pool->gate, memory_order_seq_cst));
         if (refusal != GLEANER_OK) {
@@ -113,10 +121,10 @@ static enum gleaner_status acquire(struct pool *pool, uint64_t deadline_ns, stru
         }
         struct pool_slot *slot = NULL;
         enum gleaner_status status = pool_wait_in_line(pool, limit_ns, &slot);
-        if (status == GLEANER_OK && take_claimed(pool, slot, out)) {
-            return GLEANER_OK;
+        if (status == GLEANER_OK) {
+            return take_claimed(pool, slot, out) ? GLEANER_OK : cleared_meanwhile(pool);
         }
-        if (status != GLEANER_OK && status != GLEANER_E_BUSY) {
+        if (status != GLEANER_E_BUSY) {
             return status;
         }
     }
