@@ -17,7 +17,7 @@ static struct base_counter *counter_of(const char *name)
             return &counters[i];
         }
     }
-    cr_fatal("unknown counter %s", name);
+    cr_assert_fail("unknown counter %s", name);
     return NULL;
 }
 

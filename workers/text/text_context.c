@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "text_extract.h"
+
+#include <stdlib.h>
+
+/* Buckets of the tables that intern unknown tag and attribute names: many, because a page may bring
+ * a hundred thousand different ones. */
+#define NAME_BUCKETS 4096
+
+static bool tokenizer_init(struct text_context *c)
+{
+    c->tokenizer = lxb_html_tokenizer_create();
+    if (c->tokenizer == NULL || lxb_html_tokenizer_init(c->tokenizer) != LXB_STATUS_OK ||
+        lxb_html_tokenizer_tags_make(c->tokenizer, NAME_BUCKETS) != LXB_STATUS_OK ||
+        lxb_html_tokenizer_attrs_make(c->tokenizer, NAME_BUCKETS) != LXB_STATUS_OK) {
+        return false;
+    }
+    /* Looking for duplicates takes quadratic time; the first of a name counts here anyway. */
+    lxb_html_tokenizer_keep_duplicate_set(c->tokenizer, true);
+    c->namespace_list[0] = &c->namespace_node;
+    c->namespace_stack = (lexbor_array_t){.list = c->namespace_list, .size = 1, .length = 1};
+    c->namespace_tree.open_elements = &c->namespace_stack;
+    return true;
+}
+
+struct text_context *text_context_create(void)
+{
+    struct text_context *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->raw_links.limit = c->links.limit = TEXT_MAX_LINKS;
+    c->raw_images.limit = c->images.limit = TEXT_MAX_IMAGES;
+    if (!tokenizer_init(c) || !text_url_init(&c->url)) {
+        text_context_destroy(&c);
+    }
+    return c;
+}
+
+static void tokenizer_fini(struct text_context *c)
+{
+    if (c->tokenizer == NULL) {
+        return;
+    }
+    /* Made by us, so the tokenizer does not free them. */
+    lxb_html_tokenizer_tags_destroy(c->tokenizer);
+    lxb_html_tokenizer_attrs_destroy(c->tokenizer);
+    (void)lxb_html_tokenizer_destroy(c->tokenizer);
+}
+
+void text_context_destroy(struct text_context **context)
+{
+    struct text_context *c = *context;
+    *context = NULL;
+    if (c == NULL) {
+        return;
+    }
+    tokenizer_fini(c);
+    text_url_fini(&c->url);
+    text_link_set_fini(&c->raw_links);
+    text_link_set_fini(&c->raw_images);
+    text_link_set_fini(&c->links);
+    text_link_set_fini(&c->images);
+    struct text_buffer *buffers[] = {
+        &c->title,        &c->description,   &c->og_description, &c->language,
+        &c->canonical,    &c->base,          &c->scratch,        &c->plain.out,
+        &c->markdown.out, &c->markdown.code, &c->markdown.hrefs,
+    };
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        text_buffer_fini(buffers[i]);
+    }
+    free(c);
+}
+
+static size_t set_bytes(const struct text_link_set *set)
+{
+    return set->bytes.cap + set->cap * sizeof(struct text_link) +
+           set->slot_count * sizeof(uint32_t);
+}
+
+size_t text_context_bytes(const struct text_context *c)
+{
+    size_t names = lexbor_hash_entries_count(c->tokenizer->tags) +
+                   lexbor_hash_entries_count(c->tokenizer->attrs);
+    return set_bytes(&c->raw_links) + set_bytes(&c->raw_images) + set_bytes(&c->links) +
+           set_bytes(&c->images) + c->plain.out.cap + c->markdown.out.cap + c->markdown.code.cap +
+           (size_t)(c->tokenizer->end - c->tokenizer->start) + names * 128;
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Headings, lists, quotes, code and tables of the markdown writer. */
+#include "text_markdown.h"
+
+#include <lexbor/tag/const.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- code ------------------------------------------------------------------------------------ */
+
+static unsigned longest_run(const struct text_buffer *text, char c)
+{
+    unsigned longest = 0;
+    unsigned run = 0;
+    for (size_t i = 0; i < text->len; i++) {
+        run = text->data[i] == c ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    return longest;
+}
+
+static void write_repeated(struct markdown_writer *w, char c, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        text_buffer_append_char(&w->out, c);
+    }
+}
+
+static void write_code_line(struct markdown_writer *w, const char *line, size_t len)
+{
+    w->pending = BREAK_LINE;
+    markdown_start_line(w);
+    text_buffer_append(&w->out, line, len);
+    w->line_start = false;
+}
+
+/* A fence longer than any run of backticks inside. */
+static void write_code_block(struct markdown_writer *w)
+{
+    while (w->code.len > 0 && text_is_space(w->code.data[w->code.len - 1])) {
+        w->code.len--;
+    }
+    if (w->code.len == 0) {
+        return;
+    }
+    unsigned fence = longest_run(&w->code, '`');
+    fence = fence < 3 ? 3 : fence + 1;
+    w->pending = w->pending > BREAK_PARAGRAPH ? w->pending : BREAK_PARAGRAPH;
+    markdown_start_line(w);
+    write_repeated(w, '`', fence);
+    text_buffer_append(&w->out, w->code_language, strlen(w->code_language));
+    w->line_start = false;
+    size_t start = 0;
+    for (size_t i = 0; i <= w->code.len; i++) {
+        if (i == w->code.len || w->code.data[i] == '\n') {
+            write_code_line(w, w->code.data + start, i - start);
+            start = i + 1;
+        }
+    }
+    write_code_line(w, "", 0);
+    write_repeated(w, '`', fence);
+    w->pending = BREAK_PARAGRAPH;
+}
+
+/* One line; delimiters longer than any run of backticks inside, spaces where they would touch. */
+static void write_code_span(struct markdown_writer *w)
+{
+    struct text_slice whole = {w->code.data != NULL ? w->code.data : "", w->code.len};
+    struct text_slice code = text_trim(whole);
+    if (code.len == 0) {
+        markdown_ask_break(w, whole.len > 0 ? BREAK_SPACE : BREAK_NONE);
+        return;
+    }
+    if (code.data > whole.data) {
+        markdown_ask_break(w, BREAK_SPACE);
+    }
+    unsigned ticks = longest_run(&w->code, '`') + 1;
+    bool pad = code.data[0] == '`' || code.data[code.len - 1] == '`';
+    markdown_before_content(w);
+    write_repeated(w, '`', ticks);
+    write_repeated(w, ' ', pad ? 1 : 0);
+    for (size_t i = 0; i < code.len; i++) {
+        char c = text_is_space(code.data[i]) ? ' ' : code.data[i];
+        if (c == '|' && w->in_cell) {
+            text_buffer_append_char(&w->out, '\\');
+        }
+        text_buffer_append_char(&w->out, c);
+    }
+    write_repeated(w, ' ', pad ? 1 : 0);
+    write_repeated(w, '`', ticks);
+    if (code.data + code.len < whole.data + whole.len) {
+        markdown_ask_break(w, BREAK_SPACE);
+    }
+}
+
+void markdown_end_code(struct markdown_writer *w)
+{
+    bool is_block = w->code_is_block && !w->in_cell;
+    w->code_depth = 0;
+    if (is_block) {
+        write_code_block(w);
+    } else {
+        write_code_span(w);
+        markdown_ask_break(w, w->code_is_block ? BREAK_LINE : BREAK_NONE);
+    }
+    text_buffer_clear(&w->code);
+}
+
+/* "language-c" or "highlight-c" among the classes names the fence. */
+static void read_language(struct markdown_writer *w, const struct text_element *element)
+{
+    static const char *const prefixes[] = {"language-", "lang-", "highlight-source-"};
+    struct text_slice classes = element->attributes[ATTRIBUTE_CLASS];
+    for (size_t i = 0; i < classes.len; i++) {
+        if (i > 0 && !text_is_space(classes.data[i - 1])) {
+            continue;
+        }
+        for (size_t k = 0; k < sizeof prefixes / sizeof prefixes[0]; k++) {
+            size_t skip = strlen(prefixes[k]);
+            if (classes.len - i <= skip || memcmp(classes.data + i, prefixes[k], skip) != 0) {
+                continue;
+            }
+            size_t n = 0;
+            while (n + 1 < sizeof w->code_language && i + skip + n < classes.len &&
+                   !text_is_space(classes.data[i + skip + n]) &&
+                   classes.data[i + skip + n] != '`') {
+                w->code_language[n] = classes.data[i + skip + n];
+                n++;
+            }
+            w->code_language[n] = '\0';
+            return;
+        }
+    }
+}
+
+static void begin_code(struct markdown_writer *w, const struct text_element *element, bool is_block)
+{
+    w->code_tag = element->tag;
+    w->code_depth = 1;
+    w->code_is_block = is_block;
+    w->first_in_code = is_block;
+    w->code_language[0] = '\0';
+    text_buffer_clear(&w->code);
+    if (is_block) {
+        markdown_suspend_inlines(w);
+        markdown_ask_break(w, BREAK_PARAGRAPH);
+        read_language(w, element);
+    }
+}
+
+void markdown_open_in_code(struct markdown_writer *w, const struct text_element *element)
+{
+    if (element->tag == w->code_tag) {
+        w->code_depth++;
+    } else if (element->tag == LXB_TAG_BR) {
+        text_buffer_append_char(&w->code, '\n');
+    } else if (element->tag == LXB_TAG_CODE && w->code_is_block && w->code_language[0] == '\0') {
+        read_language(w, element);
+    } else if (!w->code_is_block && text_break_of(element->tag) >= BREAK_LINE) {
+        /* An inline code element left open must not swallow the rest of the page. */
+        markdown_end_code(w);
+        markdown_writer_open(w, element);
+    }
+}
+
+void markdown_close_in_code(struct markdown_writer *w, uintptr_t tag)
+{
+    if (tag == w->code_tag) {
+        w->code_depth--;
+        if (w->code_depth == 0) {
+            markdown_end_code(w);
+        }
+    } else if (!w->code_is_block && text_break_of(tag) >= BREAK_LINE) {
+        markdown_end_code(w);
+        markdown_writer_close(w, tag);
+    }
+}
+
+/* ---- lists and quotes ------------------------------------------------------------------------ */
+
+static void end_item(struct markdown_writer *w, struct markdown_list *list)
+{
+    if (list->item_open) {
+        if (w->marker_due && w->container_count == list->containers + 1) {
+            /* An empty item: its marker stands alone. */
+            markdown_ask_break(w, BREAK_LINE);
+            markdown_start_line(w);
+            w->line_start = false;
+            w->marker_due = false;
+        }
+        w->container_count = list->containers;
+        list->item_open = false;
+        markdown_ask_break(w, BREAK_LINE);
+    }
+}
+
+static void open_list(struct markdown_writer *w, const struct text_element *element)
+{
+    markdown_ask_break(w, w->list_count > 0 ? BREAK_LINE : BREAK_PARAGRAPH);
+    if (w->list_count == MARKDOWN_DEPTH) {
+        return;
+    }
+    long start = 1;
+    if (element->tag == LXB_TAG_OL && text_element_has(element, ATTRIBUTE_START)) {
+        char digits[16] = "";
+        struct text_slice value = text_trim(element->attributes[ATTRIBUTE_START]);
+        size_t len = value.len < sizeof digits - 1 ? value.len : sizeof digits - 1;
+        memcpy(digits, value.data, len);
+        start = strtol(digits, NULL, 10);
+        start = start < 0 || start > 999999999 ? 1 : start;
+    }
+    w->lists[w->list_count++] = (struct markdown_list){
+        .tag = element->tag, .next = start, .containers = w->container_count};
+}
+
+/* The innermost list of that tag, and everything inside it. */
+static void close_list(struct markdown_writer *w, uintptr_t tag)
+{
+    unsigned at = w->list_count;
+    while (at > 0 && w->lists[at - 1].tag != tag) {
+        at--;
+    }
+    if (at == 0) {
+        return;
+    }
+    while (w->list_count >= at) {
+        end_item(w, &w->lists[w->list_count - 1]);
+        w->list_count--;
+    }
+    markdown_ask_break(w, w->list_count > 0 ? BREAK_LINE : BREAK_PARAGRAPH);
+}
+
+static void open_item(struct markdown_writer *w)
+{
+    if (w->list_count == 0 || w->in_cell) {
+        markdown_ask_break(w, BREAK_LINE);
+        return;
+    }
+    struct markdown_list *list = &w->lists[w->list_count - 1];
+    end_item(w, list);
+    markdown_ask_break(w, BREAK_LINE);
+    if (w->container_count >= MARKDOWN_DEPTH) {
+        return;
+    }
+    if (w->marker_due) {
+        /* A list right at the start of an item: the outer marker gets its own line. */
+        markdown_start_line(w);
+        w->pending = BREAK_LINE;
+        w->line_start = false;
+    }
+    if (list->tag == LXB_TAG_OL) {
+        snprintf(w->item_marker, sizeof w->item_marker, "%ld. ", list->next++);
+    } else {
+        snprintf(w->item_marker, sizeof w->item_marker, "- ");
+    }
+    list->item_open = true;
+    list->containers = w->container_count;
+    w->containers[w->container_count++] =
+        (struct markdown_container){.indent = (unsigned)strlen(w->item_marker)};
+    w->marker_due = true;
+}
+
+static void open_quote(struct markdown_writer *w)
+{
+    markdown_ask_break(w, BREAK_PARAGRAPH);
+    if (w->in_cell || w->container_count >= MARKDOWN_DEPTH) {
+        return;
+    }
+    /* The break before belongs to what is outside the quote. */
+    if (w->out.len > 0 && w->pending == BREAK_PARAGRAPH && !w->marker_due) {
+        text_buffer_append_char(&w->out, '\n');
+        w->pending = BREAK_LINE;
+        w->line_start = true;
+    }
+    w->containers[w->container_count++] = (struct markdown_container){.is_quote = true};
+}
+
+static void close_quote(struct markdown_writer *w)
+{
+    unsigned at = w->container_count;
+    while (at > 0 && !w->containers[at - 1].is_quote) {
+        at--;
+    }
+    if (at > 0 && !w->in_cell) {
+        while (w->list_count > 0 && w->lists[w->list_count - 1].containers >= at) {
+            w->list_count--;
+        }
+        w->container_count = at - 1;
+    }
+    markdown_ask_break(w, BREAK_PARAGRAPH);
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+static void end_cell(struct markdown_writer *w)
+{
+    if (w->in_cell) {
+        markdown_suspend_inlines(w);
+        w->in_cell = false;
+        w->pending = BREAK_NONE;
+        text_buffer_append(&w->out, " |", 2);
+    }
+}
+
+/* The first row is the heading: markdown tables have one. */
+void markdown_end_row(struct markdown_writer *w)
+{
+    end_cell(w);
+    if (w->columns == 0) {
+        return;
+    }
+    if (w->row == 1) {
+        w->pending = BREAK_LINE;
+        markdown_start_line(w);
+        text_buffer_append_char(&w->out, '|');
+        for (unsigned i = 0; i < w->columns; i++) {
+            text_buffer_append(&w->out, " --- |", 6);
+        }
+    }
+    w->columns = 0;
+    w->line_start = false;
+    w->pending = BREAK_LINE;
+}
+
+static void open_cell(struct markdown_writer *w)
+{
+    if (w->table_depth != 1) {
+        markdown_ask_break(w, BREAK_SPACE); /* of a table inside a table: only its words */
+        return;
+    }
+    end_cell(w);
+    if (w->columns == 0) {
+        w->pending = w->row == 0 ? BREAK_PARAGRAPH : BREAK_LINE;
+        w->row++;
+        markdown_start_line(w);
+        text_buffer_append_char(&w->out, '|');
+    }
+    w->columns++;
+    text_buffer_append_char(&w->out, ' ');
+    w->in_cell = true;
+    w->pending = BREAK_NONE;
+    w->line_start = false;
+}
+
+static void open_table(struct markdown_writer *w)
+{
+    markdown_ask_break(w, BREAK_PARAGRAPH);
+    w->table_depth++;
+    if (w->table_depth == 1) {
+        w->row = 0;
+        w->columns = 0;
+    }
+}
+
+static void close_table(struct markdown_writer *w)
+{
+    if (w->table_depth == 1) {
+        markdown_end_row(w);
+    }
+    w->table_depth -= w->table_depth > 0 ? 1 : 0;
+    markdown_ask_break(w, BREAK_PARAGRAPH);
+}
+
+static void open_row(struct markdown_writer *w)
+{
+    if (w->table_depth == 1) {
+        markdown_end_row(w);
+    } else {
+        markdown_ask_break(w, BREAK_LINE);
+    }
+}
+
+/* ---- dispatch -------------------------------------------------------------------------------- */
+
+static void open_heading(struct markdown_writer *w, uintptr_t tag)
+{
+    markdown_ask_break(w, BREAK_PARAGRAPH);
+    if (!w->in_cell) {
+        /* Written with the first word: an empty heading leaves nothing. */
+        w->heading = (unsigned)(tag - LXB_TAG_H1) + 1;
+    }
+}
+
+static void write_rule(struct markdown_writer *w)
+{
+    if (w->in_cell) {
+        markdown_ask_break(w, BREAK_SPACE);
+        return;
+    }
+    markdown_ask_break(w, BREAK_PARAGRAPH);
+    markdown_start_line(w);
+    text_buffer_append(&w->out, "---", 3);
+    w->line_start = false;
+    w->pending = BREAK_PARAGRAPH;
+}
+
+void markdown_open_block(struct markdown_writer *w, const struct text_element *element)
+{
+    uintptr_t tag = element->tag;
+    if (text_break_of(tag) >= BREAK_LINE) {
+        markdown_suspend_inlines(w);
+    }
+    switch (tag) {
+    case LXB_TAG_H1:
+    case LXB_TAG_H2:
+    case LXB_TAG_H3:
+    case LXB_TAG_H4:
+    case LXB_TAG_H5:
+    case LXB_TAG_H6:
+        open_heading(w, tag);
+        break;
+    case LXB_TAG_CODE:
+    case LXB_TAG_KBD:
+    case LXB_TAG_SAMP:
+    case LXB_TAG_TT:
+        begin_code(w, element, false);
+        break;
+    case LXB_TAG_PRE:
+    case LXB_TAG_LISTING:
+    case LXB_TAG_XMP:
+        begin_code(w, element, true);
+        break;
+    case LXB_TAG_UL:
+    case LXB_TAG_OL:
+    case LXB_TAG_MENU:
+    case LXB_TAG_DIR:
+        open_list(w, element);
+        break;
+    case LXB_TAG_LI:
+        open_item(w);
+        break;
+    case LXB_TAG_BLOCKQUOTE:
+        open_quote(w);
+        break;
+    case LXB_TAG_HR:
+        write_rule(w);
+        break;
+    case LXB_TAG_TABLE:
+        open_table(w);
+        break;
+    case LXB_TAG_TR:
+        open_row(w);
+        break;
+    case LXB_TAG_TD:
+    case LXB_TAG_TH:
+        open_cell(w);
+        break;
+    default:
+        markdown_ask_break(w, text_break_of(tag));
+        break;
+    }
+}
+
+void markdown_close_block(struct markdown_writer *w, uintptr_t tag)
+{
+    if (text_break_of(tag) >= BREAK_LINE) {
+        markdown_suspend_inlines(w);
+    }
+    switch (tag) {
+    case LXB_TAG_H1:
+    case LXB_TAG_H2:
+    case LXB_TAG_H3:
+    case LXB_TAG_H4:
+    case LXB_TAG_H5:
+    case LXB_TAG_H6:
+        w->heading = 0;
+        markdown_ask_break(w, BREAK_PARAGRAPH);
+        break;
+    case LXB_TAG_UL:
+    case LXB_TAG_OL:
+    case LXB_TAG_MENU:
+    case LXB_TAG_DIR:
+        close_list(w, tag);
+        break;
+    case LXB_TAG_LI:
+        if (w->list_count > 0) {
+            end_item(w, &w->lists[w->list_count - 1]);
+        }
+        break;
+    case LXB_TAG_BLOCKQUOTE:
+        close_quote(w);
+        break;
+    case LXB_TAG_TABLE:
+        close_table(w);
+        break;
+    case LXB_TAG_TR:
+        open_row(w);
+        break;
+    case LXB_TAG_TD:
+    case LXB_TAG_TH:
+        if (w->table_depth == 1) {
+            end_cell(w);
+        } else {
+            markdown_ask_break(w, BREAK_SPACE);
+        }
+        break;
+    default:
+        markdown_ask_break(w, text_break_of(tag));
+        break;
+    }
+}
