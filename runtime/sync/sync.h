@@ -9,6 +9,7 @@
 #define SYNC_H
 
 #include "base.h"
+#include "sync_read.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,8 +52,7 @@ uint32_t sync_thread_index(void);
  *  Nests by count. Thread: [any]. */
 void sync_reader_register(void);
 void sync_reader_unregister(void);
-/** Register on first use and unregister at thread exit by itself; cheap when done already. */
-void sync_reader_ensure(void);
+/* sync_reader_ensure() registers on first use and unregisters at thread exit by itself. */
 
 /* ---- locks (never on a fast path; each lock has one line in its room's README) -------------- */
 
@@ -107,23 +107,8 @@ static inline void sync_cpu_relax(void)
 /* ---- publish / read / grace period (RCU, memb flavour) ----------------------------------------
  */
 
-/* A published pointer: one writer at a time publishes, any number of readers read. */
-struct sync_published {
-    /* writes: the one publisher (release); reads: any registered reader (acquire/consume)
-     * why: a reader that sees the pointer sees the object complete; the publisher owns the grace
-     * period of the old one */
-    _Atomic(void *) pointer;
-};
-/** Enter / leave a read section. Thread: [reader]. Nests. Inside: no driver call, no lock, no
- *  allocation, no log line. Function calls into liburcu, a few ns (bench/published_read). */
-void sync_read_lock(void);
-void sync_read_unlock(void);
-/** The present object; valid until sync_read_unlock(). Thread: [reader], inside a section. */
-static inline void *sync_read(const struct sync_published *published)
-{
-    /* acquire: pairs with the release in sync_publish */
-    return atomic_load_explicit(&published->pointer, memory_order_acquire);
-}
+/* struct sync_published, sync_read_lock(), sync_read_unlock(), sync_read() and sync_reader_ensure()
+ * are in sync_read.h. */
 /** Publish `object` and return the one it replaces, which readers may still use.
  *  Thread: the one publisher. Follow with sync_wait_readers(), then free. */
 void *sync_publish(struct sync_published *published, void *object);

@@ -12,8 +12,8 @@ void __tsan_release(void *tag);
 #define TSAN_ACQUIRE(tag) __tsan_acquire(tag)
 #define TSAN_RELEASE(tag) __tsan_release(tag)
 #else
-#define TSAN_ACQUIRE(tag) ((void)(tag))
-#define TSAN_RELEASE(tag) ((void)(tag))
+#define TSAN_ACQUIRE(tag) ((void)0)
+#define TSAN_RELEASE(tag) ((void)0)
 #endif
 
 /** Drop what the calling thread holds with liburcu because of sync_reader_ensure(). At its end. */

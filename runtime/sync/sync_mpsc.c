@@ -2,7 +2,6 @@
 /* The intrusive many-producer single-consumer queue: liburcu's wfcqueue without its lock. */
 #include "sync_internal.h"
 #include <stdlib.h>
-#define URCU_INLINE_SMALL_FUNCTIONS
 #include <urcu/wfcqueue.h>
 
 _Static_assert(sizeof(struct sync_mpsc_node) == sizeof(struct cds_wfcq_node),

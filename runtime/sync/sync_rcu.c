@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Read sections and grace periods: liburcu's memb flavour behind one seam. */
 #include "sync_internal.h"
-
-/* Permits liburcu's headers that know it to inline functions of ten lines or less under any
- * licence; 0.13 ignores it and gives calls. */
-#define URCU_INLINE_SMALL_FUNCTIONS
 #define RCU_MEMBARRIER
 #include <urcu.h>
 
+#if defined(__SANITIZE_THREAD__)
 /* The edge "release at read-unlock, acquire after the grace period" for ThreadSanitizer. One tag
  * for all: a grace period waits for all readers, whichever object they read. */
 static char grace_tag;
+#endif
 
-/* How often the calling thread registered, and whether ensure() did one of these. */
+/* How often the calling thread registered; sync_reader_is_ensured: one of these is ensure()'s. */
 static _Thread_local uint32_t registered_count;
-static _Thread_local bool registered_by_ensure;
+_Thread_local bool sync_reader_is_ensured;
 
 void sync_reader_register(void)
 {
@@ -31,34 +29,33 @@ void sync_reader_unregister(void)
     }
 }
 
-void sync_reader_ensure(void)
+void sync_reader_ensure_first(void)
 {
-    if (registered_by_ensure) {
-        return;
-    }
-    registered_by_ensure = true;
+    sync_reader_is_ensured = true;
     sync_thread_watch_exit();
     sync_reader_register();
 }
 
 void sync_reader_thread_exit(void)
 {
-    if (registered_by_ensure) {
-        registered_by_ensure = false;
+    if (sync_reader_is_ensured) {
+        sync_reader_is_ensured = false;
         sync_reader_unregister();
     }
 }
 
-void sync_read_lock(void)
+#if defined(__SANITIZE_THREAD__)
+void sync_read_lock_called(void)
 {
     rcu_read_lock();
 }
 
-void sync_read_unlock(void)
+void sync_read_unlock_called(void)
 {
     TSAN_RELEASE(&grace_tag);
     rcu_read_unlock();
 }
+#endif
 
 void *sync_publish(struct sync_published *published, void *object)
 {
