@@ -11,8 +11,7 @@
 #include "base.h"
 #include "sync.h"
 
-/* ---- URLs (WHATWG, by lexbor)
- * --------------------------------------------------------------------- */
+/* ---- URLs (WHATWG, by lexbor) --------------------------------------------------------------- */
 
 /* A parser with reusable memory. One per thread. */
 struct fetch_url_parser;
@@ -33,13 +32,12 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_url_resolve(struct fetch_url_parser
 /* Parts of a normalised http(s) URL: slices into it. */
 struct fetch_url_parts {
     struct base_slice scheme, host, port, path, query; /* port "" = the scheme's own */
-    struct base_slice origin;                          /* scheme://host:port */
+    struct base_slice origin; /* scheme://host:port; empty when the URL has credentials */
 };
 GLEANER_MUST_CHECK enum gleaner_status fetch_url_split(const char *url, size_t len,
                                                        struct fetch_url_parts *out);
 
-/* ---- charset
- * ---------------------------------------------------------------------------------------- */
+/* ---- charset -------------------------------------------------------------------------------- */
 
 /**
  * Decode a body to UTF-8: BOM, then HTTP charset, then <meta> in the first 1,024 bytes, then UTF-8
@@ -51,8 +49,7 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_decode(const char *body, size_t len
                                                     struct base_buffer *scratch,
                                                     struct base_slice *out, const char **charset);
 
-/* ---- the engine
- * -------------------------------------------------------------------------------------- */
+/* ---- the engine ----------------------------------------------------------------------------- */
 
 struct fetch_engine;
 
@@ -166,8 +163,7 @@ const struct base_histogram *fetch_latency(const struct fetch_engine *engine);
 /** Change delay, per-host and total limits at run time. [any] */
 void fetch_configure(struct fetch_engine *engine, const struct fetch_options *options);
 
-/* ---- robots.txt: pure functions (RFC 9309)
- * ------------------------------------------------------------- */
+/* ---- robots.txt: pure functions (RFC 9309) -------------------------------------------------- */
 
 struct fetch_robots;
 GLEANER_MUST_CHECK enum gleaner_status fetch_robots_parse(const char *body, size_t len,

@@ -42,8 +42,7 @@ static void finish(struct fetch_transfer *x, enum fetch_class fetch_class, int s
     fetch_job_finish(x->thread, x->job, x->box, fetch_class, status, "%s", reason);
 }
 
-/* ---- we ended it
- * ------------------------------------------------------------------------------------ */
+/* ---- we ended it ---------------------------------------------------------------------------- */
 
 static void finish_verdict(struct fetch_transfer *x, int status)
 {
@@ -105,8 +104,7 @@ static void finish_verdict(struct fetch_transfer *x, int status)
     finish(x, fetch_class, status, text);
 }
 
-/* ---- libcurl ended it
- * ------------------------------------------------------------------------------- */
+/* ---- libcurl ended it ----------------------------------------------------------------------- */
 
 static void finish_error(struct fetch_transfer *x, CURLcode code, int status)
 {
@@ -123,8 +121,7 @@ static void finish_error(struct fetch_transfer *x, CURLcode code, int status)
     finish(x, fetch_class, status, text);
 }
 
-/* ---- redirects
- * -------------------------------------------------------------------------------------- */
+/* ---- redirects ------------------------------------------------------------------------------ */
 
 static const char *field(const struct fetch_box *box, enum fetch_field f)
 {
@@ -174,8 +171,7 @@ static void finish_redirect(struct fetch_transfer *x, int status)
     }
 }
 
-/* ---- an answer
- * -------------------------------------------------------------------------------------- */
+/* ---- an answer ------------------------------------------------------------------------------ */
 
 static void finish_throttled(struct fetch_transfer *x, int status)
 {

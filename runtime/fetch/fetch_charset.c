@@ -126,26 +126,30 @@ static bool append_points(struct base_buffer *out, const lxb_codepoint_t *points
     return true;
 }
 
+/* In pieces that cannot fill the buffer: lexbor 3.0.1 loses a byte of a single-byte encoding when
+ * it is full. No byte gives more than one code point, besides the few held back from the piece
+ * before. */
 static enum gleaner_status convert(encoding from, const char *body, size_t len,
                                    struct base_buffer *out)
 {
-    lxb_codepoint_t points[2048];
+    enum { PIECE = 2000, SLACK = 48 };
+    lxb_codepoint_t points[PIECE + SLACK];
     lxb_encoding_decode_t decode = {0};
     const lxb_char_t *at = (const lxb_char_t *)body, *end = at + len;
-    lxb_status_t status;
     lxb_encoding_decode_init(&decode, from, points, BASE_ARRAY_LEN(points));
     lxb_encoding_decode_replace_set(&decode, LXB_ENCODING_REPLACEMENT_BUFFER,
                                     LXB_ENCODING_REPLACEMENT_BUFFER_LEN);
-    do {
-        status = from->decode(&decode, &at, end);
+    while (at < end) {
+        const lxb_char_t *stop = end - at > PIECE ? at + PIECE : end;
+        from->decode(&decode, &at, stop);
+        at = stop;
+        if (at == end) { /* cut inside a character, perhaps */
+            lxb_encoding_decode_finish(&decode);
+        }
         if (!append_points(out, points, lxb_encoding_decode_buf_used(&decode))) {
             return GLEANER_E_NOMEM;
         }
         lxb_encoding_decode_buf_used_set(&decode, 0);
-    } while (status == LXB_STATUS_SMALL_BUFFER);
-    if (status == LXB_STATUS_CONTINUE) { /* cut inside a character */
-        lxb_encoding_decode_finish(&decode);
-        append_points(out, points, lxb_encoding_decode_buf_used(&decode));
     }
     return out->failed ? GLEANER_E_NOMEM : GLEANER_OK;
 }

@@ -13,8 +13,7 @@
  */
 #define ROBOTS_FAILED_KEEP_NS (1 * BASE_NS_PER_S)
 
-/* ---- address
- * ---------------------------------------------------------------------------------------- */
+/* ---- address -------------------------------------------------------------------------------- */
 
 static void begin_lookup(struct fetch_thread *t, struct fetch_host *host)
 {
@@ -113,8 +112,7 @@ void fetch_gate_on_lookup(struct fetch_thread *t, struct fetch_lookup *lookup)
     fetch_host_place(t, host);
 }
 
-/* ---- robots.txt
- * ------------------------------------------------------------------------------------- */
+/* ---- robots.txt ----------------------------------------------------------------------------- */
 
 static bool is_tls(const char *url)
 {

@@ -7,8 +7,7 @@
 
 #define KEEP_IDLE_HOSTS 4096
 
-/* ---- the table
- * -------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------ */
 
 static void grow_buckets(struct fetch_thread *t)
 {
@@ -156,8 +155,7 @@ void fetch_hosts_free(struct fetch_thread *t)
     }
 }
 
-/* ---- the schedule
- * ----------------------------------------------------------------------------------- */
+/* ---- the schedule --------------------------------------------------------------------------- */
 
 uint64_t fetch_host_delay_ns(const struct fetch_thread *t, const struct fetch_host *host)
 {
@@ -301,8 +299,7 @@ void fetch_hosts_cancel_all(struct fetch_thread *t, const char *reason)
     }
 }
 
-/* ---- starting
- * --------------------------------------------------------------------------------------- */
+/* ---- starting ------------------------------------------------------------------------------- */
 
 static bool take_slot(struct fetch_engine *e)
 {

@@ -16,20 +16,22 @@
 #define FETCH_ROBOTS_MAX_BYTES (512u * 1024) /* RFC 9309 asks for 500 KiB at least */
 #define FETCH_ROBOTS_MAX_REDIRECTS 5
 
-/* ---- pure helpers
- * -------------------------------------------------------------------------------- */
+/* ---- pure helpers --------------------------------------------------------------------------- */
 
-/** Resolve by lexbor alone: what the fast path must agree with. */
-GLEANER_MUST_CHECK enum gleaner_status fetch_url_resolve_slow(struct fetch_url_parser *parser,
-                                                              const char *href, size_t len,
-                                                              struct base_slice *out);
+/**
+ * Append the path from[0..) with escapes and without dot segments. `to` stands behind a slash of
+ * the path, `root` on its first one; there is room for three bytes per byte. Returns the new end;
+ * *from moves to the '?', the '#' or the end.
+ */
+char *fetch_url_put_path(char *to, const char *root, const char **from, const char *end);
+/** Append the query from its '?' up to the '#' or the end, with escapes. */
+char *fetch_url_put_query(char *to, const char *from, const char *end);
 bool fetch_guard_allows_socket(const struct fetch_guard *guard, const struct sockaddr *address);
 /** Milliseconds from now, capped at an hour; 0 for none, a past date or nonsense. */
 uint64_t fetch_parse_retry_after(const char *value, size_t len, int64_t wall_ms);
 enum fetch_class fetch_class_of_curl(CURLcode code, const char **text);
 
-/* ---- results
- * --------------------------------------------------------------------------------------- */
+/* ---- results -------------------------------------------------------------------------------- */
 
 enum fetch_field {
     FIELD_URL,
@@ -83,8 +85,7 @@ uint32_t fetch_results_waiting(struct fetch_results *results);
 /** May another transfer start? False while consumers lag behind (results, or bytes of bodies). */
 bool fetch_results_have_room(struct fetch_results *results, uint32_t max_transfers);
 
-/* ---- timers
- * ------------------------------------------------------------------------------------------ */
+/* ---- timers --------------------------------------------------------------------------------- */
 
 /* A binary heap of deadlines; one per fetcher thread, plain. */
 enum fetch_timer_kind { TIMER_TRANSFER, TIMER_HOST };
@@ -104,8 +105,7 @@ void fetch_timer_cancel(struct fetch_timers *timers, struct fetch_timer *timer);
 struct fetch_timer *fetch_timer_first(const struct fetch_timers *timers);
 void fetch_timers_fini(struct fetch_timers *timers);
 
-/* ---- messages to a fetcher thread
- * ---------------------------------------------------------------------- */
+/* ---- messages to a fetcher thread ----------------------------------------------------------- */
 
 enum fetch_message_kind { MESSAGE_JOB, MESSAGE_ROBOTS, MESSAGE_LOOKUP };
 struct fetch_message {
@@ -143,8 +143,7 @@ struct fetch_robots_message {
     char reason[200];
 };
 
-/* ---- look-ups
- * ------------------------------------------------------------------------------------------- */
+/* ---- look-ups ------------------------------------------------------------------------------- */
 
 struct fetch_resolver;
 struct fetch_thread;
@@ -169,9 +168,7 @@ void fetch_resolver_destroy(struct fetch_resolver **resolver);
 void fetch_resolver_submit(struct fetch_resolver *resolver, struct fetch_lookup *lookup);
 void fetch_lookup_free(struct fetch_lookup *lookup);
 
-/* ---- hosts
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- hosts ---------------------------------------------------------------------------------- */
 
 struct fetch_queue {
     struct fetch_job *head, *tail;
@@ -225,8 +222,7 @@ struct fetch_host {
     struct fetch_gate gates[2]; /* http, https */
 };
 
-/* ---- transfers
- * -------------------------------------------------------------------------------------------- */
+/* ---- transfers ------------------------------------------------------------------------------ */
 
 /* Why we ended a transfer ourselves. */
 enum fetch_verdict {
@@ -265,8 +261,7 @@ struct fetch_transfer {
     bool unanswered; /* counted in host->unanswered */
 };
 
-/* ---- one fetcher thread
- * ------------------------------------------------------------------------------------ */
+/* ---- one fetcher thread --------------------------------------------------------------------- */
 
 #define FETCH_SOCKET_SLOTS 1024 /* to begin with */
 

@@ -46,8 +46,7 @@ enum gleaner_status fetch_results_create(struct fetch_results **out)
     return GLEANER_OK;
 }
 
-/* ---- boxes
- * ------------------------------------------------------------------------------------------ */
+/* ---- boxes ---------------------------------------------------------------------------------- */
 
 static void box_destroy(struct fetch_box *box)
 {
@@ -172,8 +171,7 @@ void fetch_box_seal(struct fetch_box *box)
     r->body_len = box->body.len;
 }
 
-/* ---- the queue
- * ---------------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------ */
 
 static bool is_over_locked(const struct fetch_results *r)
 {

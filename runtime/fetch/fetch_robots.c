@@ -54,8 +54,7 @@ static void *grow(void **array, uint32_t *count, uint32_t *cap, size_t size)
     return item;
 }
 
-/* ---- lines
- * ------------------------------------------------------------------------------------------ */
+/* ---- lines ---------------------------------------------------------------------------------- */
 
 static struct base_slice trim(const char *data, size_t len)
 {
@@ -119,8 +118,7 @@ static enum key key_of(struct base_slice name)
     return KEY_OTHER;
 }
 
-/* ---- building
- * --------------------------------------------------------------------------------------- */
+/* ---- building ------------------------------------------------------------------------------- */
 
 /* A user-agent line after rules opens the next group; others join the group that is open. */
 static void add_agent(struct fetch_robots *r, struct base_slice value)
@@ -319,8 +317,7 @@ const char *fetch_robots_sitemap(const struct fetch_robots *robots, size_t i)
     return i < robots->sitemap_count ? robots->sitemaps[i] : NULL;
 }
 
-/* ---- matching
- * --------------------------------------------------------------------------------------- */
+/* ---- matching ------------------------------------------------------------------------------- */
 
 /* Path and query of `target`, which may be a whole URL; never empty. */
 static struct base_slice path_of(const char *target)

@@ -15,8 +15,7 @@
 #define SOCKET_OUT 2u
 #define SOCKET_KNOWN 4u /* high nibble: the descriptor is in epoll at all */
 
-/* ---- sockets
- * ---------------------------------------------------------------------------------------- */
+/* ---- sockets -------------------------------------------------------------------------------- */
 
 static bool grow_sockets(struct fetch_thread *t, size_t fd)
 {
@@ -106,8 +105,7 @@ static void on_event(struct fetch_thread *t, const struct epoll_event *event)
     curl_multi_socket_action(t->multi, fd, mask, &running);
 }
 
-/* ---- the inbox
- * -------------------------------------------------------------------------------------- */
+/* ---- the inbox ------------------------------------------------------------------------------ */
 
 void fetch_thread_wake(struct fetch_thread *thread)
 {
@@ -152,8 +150,7 @@ static bool read_inbox(struct fetch_thread *t)
     return any;
 }
 
-/* ---- one turn
- * --------------------------------------------------------------------------------------- */
+/* ---- one turn ------------------------------------------------------------------------------- */
 
 static void run_timers(struct fetch_thread *t)
 {
@@ -283,8 +280,7 @@ static void thread_main(void *arg)
     flush_results(t);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static bool open_descriptors(struct fetch_thread *t)
 {

@@ -12,8 +12,7 @@
 #define SMALL_BUFFER 32768L
 #define BIG_BUFFER_TRANSFERS 256
 
-/* ---- callbacks: on the fetcher thread, inside libcurl
- * ------------------------------------------------- */
+/* ---- callbacks: on the fetcher thread, inside libcurl --------------------------------------- */
 
 /* After the look-up, before connect: the guard's last word. */
 static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
@@ -166,8 +165,7 @@ size_t fetch_transfer_on_body(char *data, size_t size, size_t count, void *ctx)
     return len;
 }
 
-/* ---- easy handles
- * --------------------------------------------------------------------------------------- */
+/* ---- easy handles --------------------------------------------------------------------------- */
 
 static void set_transport(struct fetch_transfer *x, const struct fetch_options *o)
 {
@@ -277,8 +275,7 @@ static bool set_conditions(struct fetch_transfer *x)
     return curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers) == CURLE_OK;
 }
 
-/* ---- start and end
- * --------------------------------------------------------------------------------------- */
+/* ---- start and end -------------------------------------------------------------------------- */
 
 static void reset_transfer(struct fetch_transfer *x, struct fetch_host *host, struct fetch_job *job)
 {
