@@ -70,7 +70,7 @@ static inline struct text_slice text_trim(struct text_slice s)
     return s;
 }
 
-/* Append with white space collapsed to one space and none at either end of the buffer's content. */
+/* Append words: white space (Unicode's) becomes one space between them. */
 void text_append_collapsed(struct text_buffer *buffer, struct text_slice text);
 
 /* ASCII case-insensitive. */
