@@ -39,12 +39,14 @@ static inline bool take_hinted(struct pool *pool, struct pool_handle *out)
     struct pool_slot *slot = pool_slot_at(pool, index);
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
     uint64_t busy = slot_word_next(word, SLOT_BUSY);
+    pool_stress_point();
     /* seq_cst: acquires the client, and pairs with the gate (H2). */
     if (slot_state_of(word) != SLOT_IDLE || !gate_admits(gate, word) ||
         !atomic_compare_exchange_strong_explicit(&slot->word, &word, busy, memory_order_seq_cst,
                                                  memory_order_relaxed)) {
         return false;
     }
+    pool_stress_point();
     if (LIKELY(atomic_load_explicit(&pool->gate, memory_order_seq_cst) == gate)) {
         begin_loan(pool, slot, index, busy, out);
         return true;
@@ -208,12 +210,14 @@ static inline bool return_idle(struct pool *pool, struct pool_slot *slot, uint64
         atomic_store_explicit(&slot->note, NULL, memory_order_relaxed);
     }
     uint64_t idle = slot_word_as(busy, SLOT_IDLE);
+    pool_stress_point();
     /* seq_cst: releases the client, and pairs with gate (H3) and queue (H9) below. A failure means
      * that the ticket is not of this loan: the slow path says so. */
     if (!atomic_compare_exchange_strong_explicit(&slot->word, &busy, idle, memory_order_seq_cst,
                                                  memory_order_relaxed)) {
         return false;
     }
+    pool_stress_point();
     if (LIKELY(atomic_load_explicit(&pool->gate, memory_order_seq_cst) == gate &&
                queue_is_empty(atomic_load_explicit(&pool->queue, memory_order_seq_cst)))) {
         return true;

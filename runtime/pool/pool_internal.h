@@ -127,6 +127,17 @@ struct pool {
         stale_returns;
 };
 
+/* Between two steps whose order with another thread matters. Nothing in the product; the stress
+ * programs compile these sources once more, with threads that give up the processor here at random:
+ * on few processors the window would hardly ever be hit otherwise. */
+#ifdef POOL_STRESS_POINTS
+void pool_stress_point(void);
+#else
+static inline void pool_stress_point(void)
+{
+}
+#endif
+
 /* ---- pool_event.c ------------------------------------------------------------------------------
  */
 

@@ -66,6 +66,7 @@ static bool pop_first(struct pool *pool, uint32_t *ticket)
 static bool answer(struct pool *pool, uint32_t ticket, enum cell_state state, uint32_t payload)
 {
     struct pool_cell *cell = cell_at(pool, ticket);
+    pool_stress_point();
     /* acq_rel: the waiter sees the slot as we left it; we see its cancelling. */
     uint32_t before = atomic_exchange_explicit(&cell->word, cell_word(ticket, state, payload),
                                                memory_order_acq_rel);
@@ -231,6 +232,7 @@ static bool await_answer(struct pool_cell *cell, uint32_t ticket, uint64_t deadl
         }
         sync_cpu_relax();
     }
+    pool_stress_point();
     uint32_t parked = cell_word(ticket, CELL_PARKED, 0);
     uint32_t expected = cell_word(ticket, CELL_FREE, 0);
     /* relaxed: it only tells the answerer that waking costs a syscall */
@@ -268,12 +270,14 @@ enum gleaner_status pool_wait_in_line(struct pool *pool, uint64_t deadline_ns,
     }
     struct pool_cell *cell = cell_at(pool, ticket);
     atomic_store_explicit(&cell->since_ns, pool_now(pool), memory_order_relaxed);
+    pool_stress_point();
     /* The ticket is taken: only now look at gate and slots (H9). */
     uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
     if (!gate_is_open(gate) && cancel(pool, ticket)) {
         return pool_gate_refusal(gate);
     }
     pool_match(pool);
+    pool_stress_point();
     if (pool_has_demand(pool)) {
         pool_want_connection(pool);
     }

@@ -28,9 +28,11 @@ static bool claim_fit(struct pool *pool, struct pool_slot *slot, uint64_t now_ns
 {
     /* seq_cst: a waiter looks here after taking its ticket (H9). */
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
+    pool_stress_point();
     if (!pool_claim(slot, word)) {
         return false;
     }
+    pool_stress_point();
     uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
     if ((gate & GATE_CLOSED) || !gate_admits(gate, word)) {
         pool_retire(pool, slot, gate & GATE_CLOSED ? POOL_REASON_POOL_CLOSED : POOL_REASON_STALE);
@@ -126,6 +128,7 @@ void pool_offer(struct pool *pool, struct pool_slot *slot)
     if (pool->is_timed) {
         atomic_store_explicit(&slot->since_ns, pool_now(pool), memory_order_relaxed);
     }
+    pool_stress_point();
     /* seq_cst: IDLE first, then queue and gate are looked at (H9, H3). */
     atomic_store_explicit(&slot->word, word, memory_order_seq_cst);
     pool_after_idle(pool, word);
@@ -133,6 +136,7 @@ void pool_offer(struct pool *pool, struct pool_slot *slot)
 
 void pool_after_idle(struct pool *pool, uint64_t word)
 {
+    pool_stress_point();
     uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
     if (!gate_is_plain(gate) || !gate_admits(gate, word)) {
         pool_tidy(pool);

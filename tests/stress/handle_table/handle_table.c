@@ -46,6 +46,16 @@ struct round {
     } workers[WORKERS_MAX], connectors[CONNECTORS];
 };
 
+/* Called by the pool between two steps: now and then somebody else goes first. */
+void pool_stress_point(void)
+{
+    static _Thread_local uint32_t dice;
+    dice = (dice != 0 ? dice : sync_thread_id()) * UINT32_C(1664525) + UINT32_C(1013904223);
+    if (dice >> 27 == 0) { /* one of 32 */
+        sched_yield();
+    }
+}
+
 static void violation(struct round *round, const char *what, uint64_t a, uint64_t b)
 {
     atomic_fetch_add_explicit(&round->violations, 1, memory_order_relaxed);

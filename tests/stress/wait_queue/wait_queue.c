@@ -3,7 +3,7 @@
  * next only when the last one has a ticket or the client. So the order of arrival is known, and the
  * oracle is:
  * - threads are served in the order of their arrival, whoever gave up left out;
- * - nobody is lost: each arrival ends in exactly one answer;
+ * - nobody is lost: each arrival ends in exactly one answer (a lost wake hangs, ctest ends it);
  * - clear and close answer everybody who stands in line, and nobody is left in it. */
 #include "../stress.h"
 #include "pool_internal.h"
@@ -39,6 +39,16 @@ struct round {
         uint64_t answers[GLEANER_STATUS_COUNT];
     } waiters[THREADS_MAX];
 };
+
+/* Called by the pool between two steps: now and then somebody else goes first. */
+void pool_stress_point(void)
+{
+    static _Thread_local uint32_t dice;
+    dice = (dice != 0 ? dice : sync_thread_id()) * UINT32_C(1664525) + UINT32_C(1013904223);
+    if (dice >> 27 == 0) { /* one of 32 */
+        sched_yield();
+    }
+}
 
 static void violation(struct round *round, const char *what, uint64_t a, uint64_t b)
 {
@@ -139,6 +149,17 @@ static void clear_and_reopen(struct round *round)
     reap_all(round);
 }
 
+/* Nobody new comes until everybody is served: a waiter that was not woken has nobody to save it,
+ * and hangs here. */
+static void drain(struct round *round)
+{
+    for (uint32_t i = 0; i < round->thread_count; i++) {
+        while (atomic_load_explicit(&round->waiters[i].state, memory_order_acquire) != 0) {
+            sched_yield();
+        }
+    }
+}
+
 static void keep(struct round *round)
 {
     while (round->started < round->arrivals) {
@@ -151,6 +172,9 @@ static void keep(struct round *round)
         let_arrive(round, waiter);
         if (round->with_clears && base_random_below(&round->keeper_random, 32) == 0) {
             clear_and_reopen(round);
+        }
+        if (base_random_below(&round->keeper_random, 8) == 0) {
+            drain(round);
         }
     }
 }
