@@ -14,8 +14,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { ROUNDS = 7, THREADS_MAX = 64 };
-#define PAIRS_PER_ROUND UINT64_C(2000000) /* over all threads; libmongoc does a quarter */
+enum { ROUNDS = 7, THREADS_MAX = 64, BATCH = 256, ROUND_US = 150000 };
 
 int bench_compare_doubles(const void *a, const void *b)
 {
@@ -60,26 +59,24 @@ void bench_pool_close(struct pool **pool)
 struct race {
     struct pool *pool;            /* ours, or */
     mongoc_client_pool_t *driver; /* libmongoc's */
-    uint64_t pairs_each;
-    uint32_t threads;
-    _Atomic uint32_t ready;             /* threads that stand at the line; acq_rel */
-    _Atomic bool go;                    /* release / acquire */
-    _Atomic uint64_t first_ns, last_ns; /* relaxed; read after the join */
+    _Atomic uint32_t ready;       /* threads that stand at the line; acq_rel */
+    _Atomic bool go, stop;        /* main -> racers; release / acquire, relaxed */
+    _Atomic uint64_t pairs;       /* racers -> main, at their end; relaxed, read after the join */
 };
 
-static void run_ours(struct pool *pool, uint64_t pairs)
+static void run_ours(struct pool *pool)
 {
     struct pool_handle handle;
-    for (uint64_t i = 0; i < pairs; i++) {
+    for (int i = 0; i < BATCH; i++) {
         enum gleaner_status status = pool_check_out(pool, BASE_NO_DEADLINE, &handle);
         BASE_ASSERT(status == GLEANER_OK);
         (void)pool_check_in(pool, &handle, POOL_CLIENT_GOOD);
     }
 }
 
-static void run_driver(mongoc_client_pool_t *driver, uint64_t pairs)
+static void run_driver(mongoc_client_pool_t *driver)
 {
-    for (uint64_t i = 0; i < pairs; i++) {
+    for (int i = 0; i < BATCH; i++) {
         mongoc_client_pool_push(driver, mongoc_client_pool_pop(driver));
     }
 }
@@ -87,27 +84,27 @@ static void run_driver(mongoc_client_pool_t *driver, uint64_t pairs)
 static void racer_main(void *arg)
 {
     struct race *race = arg;
+    uint64_t pairs = 0;
     atomic_fetch_add_explicit(&race->ready, 1, memory_order_acq_rel);
     while (!atomic_load_explicit(&race->go, memory_order_acquire)) {
         usleep(50);
     }
-    uint64_t start_ns = base_mono_ns(), none = 0;
-    atomic_compare_exchange_strong_explicit(&race->first_ns, &none, start_ns, memory_order_relaxed,
-                                            memory_order_relaxed);
-    if (race->pool != NULL) {
-        run_ours(race->pool, race->pairs_each);
-    } else {
-        run_driver(race->driver, race->pairs_each);
+    while (!atomic_load_explicit(&race->stop, memory_order_relaxed)) {
+        if (race->pool != NULL) {
+            run_ours(race->pool);
+        } else {
+            run_driver(race->driver);
+        }
+        pairs += BATCH;
     }
-    atomic_store_explicit(&race->last_ns, base_mono_ns(), memory_order_relaxed);
+    atomic_fetch_add_explicit(&race->pairs, pairs, memory_order_relaxed);
 }
 
-/* Wall time of all pairs by all threads, in ns per pair. */
+/* All threads together for the length of a round: wall nanoseconds per pair. */
 static double time_round(struct pool *pool, mongoc_client_pool_t *driver, uint32_t threads,
-                         uint64_t pairs)
+                         uint64_t *pairs)
 {
-    struct race race = {
-        .pool = pool, .driver = driver, .threads = threads, .pairs_each = pairs / threads};
+    struct race race = {.pool = pool, .driver = driver};
     struct sync_thread *racers[THREADS_MAX];
     for (uint32_t i = 0; i < threads; i++) {
         BASE_ASSERT(sync_thread_start(&racers[i], "racer", SYNC_PLAIN, racer_main, &race) ==
@@ -116,13 +113,16 @@ static double time_round(struct pool *pool, mongoc_client_pool_t *driver, uint32
     while (atomic_load_explicit(&race.ready, memory_order_acquire) < threads) {
         usleep(50);
     }
+    uint64_t start_ns = base_mono_ns();
     atomic_store_explicit(&race.go, true, memory_order_release);
+    usleep(ROUND_US);
+    atomic_store_explicit(&race.stop, true, memory_order_relaxed);
     for (uint32_t i = 0; i < threads; i++) {
         sync_thread_join(&racers[i]);
     }
-    uint64_t ns = atomic_load_explicit(&race.last_ns, memory_order_relaxed) -
-                  atomic_load_explicit(&race.first_ns, memory_order_relaxed);
-    return (double)ns / (double)(race.pairs_each * threads);
+    uint64_t done = atomic_load_explicit(&race.pairs, memory_order_relaxed);
+    *pairs += done;
+    return (double)(base_mono_ns() - start_ns) / (double)done;
 }
 
 struct bar {
@@ -143,14 +143,14 @@ static void compare(const struct bar *bar)
     mongoc_uri_t *uri = mongoc_uri_new("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100");
     mongoc_client_pool_t *driver = mongoc_client_pool_new(uri);
     mongoc_client_pool_max_size(driver, bar->threads);
+    uint64_t done = 0, driver_done = 0;
     for (int round = -1; round < ROUNDS; round++) { /* round -1 warms both up */
         int at = round < 0 ? 0 : round;
-        ours[at] = time_round(pool, NULL, bar->threads, PAIRS_PER_ROUND);
-        theirs[at] = time_round(NULL, driver, bar->threads, PAIRS_PER_ROUND / 4);
+        ours[at] = time_round(pool, NULL, bar->threads, &done);
+        theirs[at] = time_round(NULL, driver, bar->threads, &driver_done);
     }
     struct pool_stats stats;
     pool_read_stats(pool, base_mono_ns(), &stats);
-    uint64_t done = (ROUNDS + 1) * (PAIRS_PER_ROUND / bar->threads) * bar->threads;
     BASE_ASSERT(stats.check_outs == done && stats.check_ins == done);
     qsort(ours, ROUNDS, sizeof(double), bench_compare_doubles);
     qsort(theirs, ROUNDS, sizeof(double), bench_compare_doubles);
@@ -171,11 +171,11 @@ int main(void)
     uname(&machine);
     mongoc_init();
     printf("checkout: check out + check in, against libmongoc %s pop + push\n"
-           "machine: %s %s, %ld processors; %d rounds, alternating; median (min-max)\n"
+           "machine: %s %s, %ld processors; %d rounds of %d ms, alternating; median (min-max)\n"
            "bars: 1 thread >= 8x (later 10x), 16 threads >= 20x (later 40x)\n\n"
            "threads  gleaner ns/pair      libmongoc ns/pair       ratio   bar     later\n",
            mongoc_get_version(), machine.sysname, machine.machine, sysconf(_SC_NPROCESSORS_ONLN),
-           ROUNDS);
+           ROUNDS, ROUND_US / 1000);
     for (size_t i = 0; i < BASE_ARRAY_LEN(bars); i++) {
         compare(&bars[i]);
     }
