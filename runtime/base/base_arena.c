@@ -43,7 +43,7 @@ static void *alloc_oversized(struct base_arena *arena, size_t size)
 void *base_arena_alloc(struct base_arena *arena, size_t size)
 {
     const size_t align = alignof(max_align_t);
-    if (size > SIZE_MAX - sizeof(struct base_arena_block) - align) {
+    if (size > PTRDIFF_MAX - sizeof(struct base_arena_block) - align) {
         return NULL;
     }
     size = (size + align - 1) / align * align;

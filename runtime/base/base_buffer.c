@@ -38,7 +38,7 @@ static size_t grown_cap(size_t cap, size_t needed)
 
 bool base_buffer_reserve(struct base_buffer *buffer, size_t extra)
 {
-    if (extra >= SIZE_MAX - buffer->len) {
+    if (extra >= PTRDIFF_MAX - buffer->len) { /* no object is larger; malloc need not be asked */
         buffer->failed = true;
         return false;
     }
