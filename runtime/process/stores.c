@@ -187,6 +187,7 @@ enum gleaner_status work_open_stores(struct work *work, const struct settings *s
                                      enum work_kind kind, struct base_error *error)
 {
     work->settings = settings;
+    work->sources.started_ns = base_mono_ns();
     base_redact_uri(settings->target, work->target, sizeof work->target);
     bool has_server = settings_wants_server(settings);
     enum gleaner_status status = choose_directory(work, error);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting and stopping the rooms behind a crawl or a service; the stores are in stores.c. */
 #include "process_internal.h"
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static uint32_t narrow(uint64_t value)
@@ -124,6 +126,28 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
 
 /* ---- status server ---- */
 
+/* mkdir -p, for the owner alone. */
+static bool make_directories(const char *path)
+{
+    char part[4096];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (size_t at = 1; at <= len; at++) {
+        if (path[at] != '/' && path[at] != '\0') {
+            continue;
+        }
+        memcpy(part, path, at);
+        part[at] = '\0';
+        if (mkdir(part, S_IRWXU) != 0 && errno != EEXIST) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum gleaner_status submit(void *ctx, const char *url, const char *type, bool *is_new,
                                   struct base_error *error)
 {
@@ -137,6 +161,29 @@ static enum gleaner_status submit(void *ctx, const char *url, const char *type, 
     }
     *is_new = inserted > 0;
     return status;
+}
+
+/* A service on a server opens no store here, so nothing made the directory and nobody locked it. */
+static bool may_serve(const struct work *work, struct base_error *error)
+{
+    if (work->local != NULL) {
+        return true;
+    }
+    if (!make_directories(work->data)) {
+        (void)base_error_set(error, GLEANER_E_IO, "cannot make %s: %s", work->data,
+                             strerror(errno));
+        return false;
+    }
+    struct base_buffer answer = {0};
+    bool is_taken = admin_ask(work->data, "/status", NULL, &answer, NULL) != GLEANER_E_NOT_FOUND;
+    base_buffer_fini(&answer);
+    if (is_taken) {
+        (void)base_error_set(error, GLEANER_E_BUSY,
+                             "another process serves its status in %s; --data gives this one its "
+                             "own place",
+                             work->data);
+    }
+    return !is_taken;
 }
 
 void work_start_server(struct work *work, const char *command)
@@ -153,7 +200,6 @@ void work_start_server(struct work *work, const char *command)
     work->sources.tiered = work->tiered;
     work->sources.db = work->db;
     work->sources.is_stopping = &work->is_stopping;
-    work->sources.started_ns = base_mono_ns();
     const struct admin_server_options options = {
         .sources = &work->sources,
         .directory = work->data,
@@ -161,7 +207,8 @@ void work_start_server(struct work *work, const char *command)
         .submit_ctx = work,
     };
     struct base_error error = {0};
-    if (admin_server_start(&options, &work->server, &error) != GLEANER_OK) {
+    if (!may_serve(work, &error) ||
+        admin_server_start(&options, &work->server, &error) != GLEANER_OK) {
         base_log_warn("process", "event=no_status_server reason=\"%s\"", error.message);
     }
 }

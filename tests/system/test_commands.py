@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line and the configuration, as a person meets them."""
+import os, rig
+
+
+class Commands(rig.Case):
+    def test_help_names_every_command_and_exit_code(self):
+        out, _ = self.run_gleaner("--help")
+        for word in ("crawl", "run", "submit", "export", "status", "config", "drain", "Exit codes"):
+            self.assertIn(word, out)
+        for command in ("crawl", "run", "submit", "export", "status", "config", "drain"):
+            out, err = self.run_gleaner(command, "--help")
+            self.assertIn("Options", out)
+            self.assertEqual(err, "")
+
+    def test_version_names_the_libraries(self):
+        out, _ = self.run_gleaner("--version")
+        for word in ("gleaner ", "libmongoc", "libcurl", "sqlite", "lexbor", "libmicrohttpd", "libcyaml"):
+            self.assertIn(word, out)
+
+    def test_mistakes_are_usage_errors_with_a_remedy(self):
+        for arguments, says in (
+            ((), "Commands"),
+            (("crwal",), "did you mean crawl?"),
+            (("https://example.org/",), "did you mean gleaner crawl URL?"),
+            (("crawl",), "crawl wants a URL"),
+            (("crawl", "example.org"), "did you mean https://example.org"),
+            (("crawl", "ftp://example.org/"), "only http:// and https:// can be fetched"),
+            (("crawl", "http://a/", "--to", "postgres://a/b"), "is not mongodb://HOST/DB"),
+            (("run", "http://a/"), "gleaner submit"),
+            (("submit",), "submit wants a URL"),
+            (("drain",), "--to mongodb://HOST/DB"),
+        ):
+            with self.subTest(arguments=arguments):
+                _, err = self.run_gleaner(*arguments, code=2)
+                self.assertIn(says, err)
+
+    def test_config_says_where_each_value_comes_from(self):
+        with open(f"{self.home}/c.yaml", "w") as f:
+            f.write("fetch:\n  delay_ms: 7\n  per_host: 3\ncrawl:\n  depth: 2\n")
+        with open(f"{self.home}/.env", "w") as f:
+            f.write("WORKER_TIMEOUT=1234\n")
+        out, _ = self.run_gleaner("config", "--config", "c.yaml", "--depth", "9", environment={"LOG_LEVEL": "INFO"})
+        lines = {line.split()[0]: line for line in out.splitlines()}
+        for key, value, origin in (("fetch.delay_ms", "7", "c.yaml:2"), ("fetch.per_host", "3", "c.yaml:3"), ("crawl.depth", "9", "--depth"),
+                                   ("worker.handle_ms", "1234", ".env:1"), ("process.log_level", "info", "environment LOG_LEVEL"),
+                                   ("fetch.concurrency", "64", "default")):
+            self.assertEqual(lines[key].split()[1], value, lines[key])
+            self.assertTrue(lines[key].endswith("# " + origin), lines[key])
+
+    def test_a_mistake_in_the_file_is_named_with_its_line(self):
+        for text, says in (("crawl:\n  depht: 2\n", "c.yaml:2: unknown key 'depht' in crawl; did you mean depth?"),
+                           ("crawl:\n  content: pdf\n", "c.yaml:2: crawl.content: 'pdf' is not one of text|markdown"),
+                           ("database:\n  uri: mongo://x\n", "c.yaml:2: database.uri: 'mongo://x' is not mongodb://HOST/DB"),
+                           ("fetch: [1]\n", "c.yaml:1: fetch: a section is wanted")):
+            with self.subTest(text=text):
+                with open(f"{self.home}/c.yaml", "w") as f:
+                    f.write(text)
+                _, err = self.run_gleaner("config", "--config", "c.yaml", code=2)
+                self.assertIn(says, err)
+
+    def test_status_without_a_process_says_so(self):
+        os.mkdir(self.data)
+        _, err = self.run_gleaner("status", "--data", self.data, code=1)
+        self.assertIn("no gleaner process works in", err)
+
+
+rig.main()
