@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONDEMNED_SLOTS 16
+
 void gleaner_db_options_init(struct gleaner_db_options *options)
 {
     *options = (struct gleaner_db_options){.size = sizeof(*options)};
@@ -151,8 +153,9 @@ void db_supervisor_config(struct gleaner_db *db, struct supervisor_config *out)
         .app_name = db->app_name,
         .pool =
             {
-                /* a condemned connect and a loan of a dropped generation keep their slot a while */
-                .slot_capacity = 2 * options->max_pool_size + extra,
+                /* condemned connects (a dozen at most) and loans of a dropped generation keep
+                 * their slots for a while */
+                .slot_capacity = 2 * options->max_pool_size + extra + CONDEMNED_SLOTS,
                 .max_size = options->max_pool_size,
                 .min_size = options->min_pool_size,
                 .max_connecting = options->max_connecting,

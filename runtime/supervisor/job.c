@@ -20,11 +20,22 @@ struct job *job_create(struct supervisor *supervisor, enum job_kind kind, enum c
     return job;
 }
 
+static void finish_late(struct job *job)
+{
+    struct pool *pool = job->supervisor->pool;
+    if (job->client != NULL) {
+        (void)pool_connect_done(pool, &job->pool_job, job->client); /* retires it: stale */
+        job->client = NULL;
+    } else {
+        pool_connect_failed(pool, &job->pool_job, false);
+    }
+}
+
 void job_dispose(struct job *job)
 {
     struct supervisor *supervisor = job->supervisor;
-    if (job->holds_slot && !job->is_condemned) { /* nobody settled it: the pool is closing */
-        pool_connect_failed(supervisor->pool, &job->pool_job, false);
+    if (job->holds_slot) { /* condemned, or nobody is left to settle it: its slot waits for this */
+        finish_late(job);
     }
     client_discard(job->client);
     client_discard(job->probe_client);

@@ -112,3 +112,21 @@ Test(stuck, stopping_does_not_wait_for_a_connector_that_hangs)
     cr_expect(EVENTUALLY(atomic_load(&fake.primary.endpoints) == 0), "the reaper sees to the rest");
     cr_expect_eq(atomic_load(&fake.primary.clients), 0);
 }
+
+Test(stuck, the_slot_of_a_connect_that_hangs_is_free_again_when_it_returns)
+{
+    struct supervisor *supervisor = start();
+    struct pool *pool = supervisor_pool(supervisor);
+    struct pool_handle held, second;
+    cr_assert_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &held), GLEANER_OK);
+    atomic_store(&fake.primary.is_silent, true);
+    cr_expect_neq(pool_check_out(pool, base_mono_ns() + 5 * BASE_NS_PER_MS, &second), GLEANER_OK,
+                  "its demand starts a connect, which hangs");
+    cr_expect(EVENTUALLY(counts_of(supervisor).condemned >= 1));
+    cr_expect_eq(pool_check_in(pool, &held, POOL_CLIENT_GOOD), GLEANER_OK);
+    atomic_store(&fake.primary.is_silent, false);
+    fake_release(&fake);
+    cr_expect(EVENTUALLY(counts_of(supervisor).stuck == 0));
+    cr_expect_eq(supervisor_stop(&supervisor, 1000), SUPERVISOR_CLEAN);
+    cr_expect_eq(atomic_load(&fake.primary.clients), 0);
+}
