@@ -62,10 +62,9 @@ enum gleaner_status sync_mailbox_create(struct sync_mailbox **out, size_t capaci
         free(mailbox);
         return GLEANER_E_NOMEM;
     }
-    *mailbox = (struct sync_mailbox){
-        .capacity = capacity,
-        .cells = {cells, cells + capacity},
-    };
+    *mailbox = (struct sync_mailbox){.capacity = capacity};
+    mailbox->cells[0] = cells; /* one block for both sides */
+    mailbox->cells[1] = cells + capacity;
     *out = mailbox;
     return GLEANER_OK;
 }
@@ -73,7 +72,7 @@ enum gleaner_status sync_mailbox_create(struct sync_mailbox **out, size_t capaci
 void sync_mailbox_destroy(struct sync_mailbox **mailbox)
 {
     if (*mailbox != NULL) {
-        free((*mailbox)->cells[0]); /* one block for both sides */
+        free((*mailbox)->cells[0]);
         free(*mailbox);
         *mailbox = NULL;
     }
