@@ -115,6 +115,9 @@ bool refresh_check_done(struct supervisor *supervisor, uint64_t now_ns)
     }
     supervisor->is_refreshing = false;
     supervisor->generation = supervisor->refresh_target;
+    client_discard(
+        supervisor->warm); /* nobody needed it: it is not to grow old outside the table */
+    supervisor->warm = NULL;
     atomic_fetch_add_explicit(&supervisor->refreshes, 1, memory_order_relaxed);
     const struct connection_snapshot *now = connection_current(supervisor->connection);
     struct connection_facts facts = {.tier = now->tier, .generation = supervisor->generation};

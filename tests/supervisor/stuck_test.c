@@ -118,6 +118,7 @@ Test(stuck, the_slot_of_a_connect_that_hangs_is_free_again_when_it_returns)
     struct supervisor *supervisor = start();
     struct pool *pool = supervisor_pool(supervisor);
     struct pool_handle held, second;
+    cr_assert(EVENTUALLY(phase_of(supervisor) == CONNECTION_CONNECTED));
     cr_assert_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &held), GLEANER_OK);
     atomic_store(&fake.primary.is_silent, true);
     cr_expect_neq(pool_check_out(pool, base_mono_ns() + 5 * BASE_NS_PER_MS, &second), GLEANER_OK,
