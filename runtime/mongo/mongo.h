@@ -25,8 +25,7 @@ void mongo_cleanup(void);
 /** Versions of the driver: header and library. */
 const char *mongo_version(void);
 
-/* ---- error classes: by code and label, never by text -------------------------------------------
- */
+/* ---- error classes: by code and label, never by text ---- */
 
 enum mongo_error_class {
     MONGO_OK,
@@ -56,8 +55,7 @@ void mongo_classify(const struct _bson_error_t *error, const struct _bson_t *rep
 /** Class of a bare server code, as in writeErrors[].code and writeConcernError.code. */
 enum mongo_error_class mongo_classify_code(uint32_t server_code);
 
-/* ---- endpoint
- * ------------------------------------------------------------------------------------ */
+/* ---- endpoint ---- */
 
 struct mongo_options {
     const char *uri;        /**< mongodb:// or mongodb+srv://; copied */
@@ -114,12 +112,12 @@ void mongo_client_destroy(struct mongo_endpoint *endpoint, mongo_client *client)
 /** One ping. Thread: whoever holds the client. */
 enum gleaner_status mongo_client_ping(mongo_client *client, struct mongo_error *error);
 
-/* ---- commands: thread = whoever holds the client
- * ------------------------------------------------- */
+/* ---- commands: thread = whoever holds the client ---- */
 
 enum mongo_command_kind { MONGO_READ, MONGO_WRITE };
 /**
- * Run one command on `database`. `reply` is initialised here and destroyed by the caller in every
+ * Run one command on `database`, on the primary. Writes are acknowledged by the journal, unless the
+ * URI says `journal=...` itself. `reply` is initialised here and destroyed by the caller in every
  * case (bson_destroy). A reply with writeErrors or a writeConcernError is GLEANER_OK here when the
  * command itself succeeded: the caller reads them.
  */

@@ -32,6 +32,38 @@ static enum gleaner_status fail(mongoc_client_t *client, uint64_t started_ns,
     return mongo_error_status(error->error_class);
 }
 
+/* mongod writes its journal every 100 ms, and w:1 alone is answered before that: a server that is
+ * killed forgets what it has acknowledged (seen in tests/store_mongo). So our writes ask for the
+ * journal unless the URI says `journal` itself; `w` stays what URI and server make it. */
+static void ask_for_journal(mongoc_client_t *client, bson_t *opts)
+{
+    const mongoc_write_concern_t *given = mongoc_client_get_write_concern(client);
+    if (mongoc_write_concern_journal_is_set(given)) {
+        return;
+    }
+    mongoc_write_concern_t *durable = mongoc_write_concern_copy(given);
+    mongoc_write_concern_set_journal(durable, true);
+    mongoc_write_concern_append(durable, opts);
+    mongoc_write_concern_destroy(durable);
+}
+
+static bool run(mongoc_client_t *client, const char *database, enum mongo_command_kind kind,
+                const bson_t *command, bson_t *reply, bson_error_t *error)
+{
+    if (kind == MONGO_READ) {
+        return mongoc_client_read_command_with_opts(client, database, command, mongo_read_primary(),
+                                                    NULL, reply, error);
+    }
+    /* To the primary. The driver retries only findAndModify here (it adds txnNumber to no other raw
+     * command); that is what we want: the store repeats its idempotent calls itself, once, on
+     * another client. */
+    bson_t opts = BSON_INITIALIZER;
+    ask_for_journal(client, &opts);
+    bool ok = mongoc_client_write_command_with_opts(client, database, command, &opts, reply, error);
+    bson_destroy(&opts);
+    return ok;
+}
+
 enum gleaner_status mongo_command(mongo_client *client, const char *database,
                                   enum mongo_command_kind kind, const bson_t *command,
                                   bson_t *reply, struct mongo_error *error)
@@ -40,14 +72,7 @@ enum gleaner_status mongo_command(mongo_client *client, const char *database,
     struct mongo_error *detail = error != NULL ? error : &local;
     bson_error_t driver_error = {0};
     uint64_t started_ns = base_mono_ns();
-    /* Write mode goes to the primary with the URI's write concern. The driver retries only
-     * findAndModify there (it adds txnNumber to no other raw command); that is what we want: the
-     * store repeats its idempotent calls itself, once, on another client. */
-    bool ok = kind == MONGO_WRITE ? mongoc_client_write_command_with_opts(
-                                        client, database, command, NULL, reply, &driver_error)
-                                  : mongoc_client_read_command_with_opts(client, database, command,
-                                                                         mongo_read_primary(), NULL,
-                                                                         reply, &driver_error);
+    bool ok = run(client, database, kind, command, reply, &driver_error);
     if (ok || driver_error.domain == MONGOC_ERROR_WRITE_CONCERN) {
         memset(detail, 0, sizeof *detail);
         return GLEANER_OK;

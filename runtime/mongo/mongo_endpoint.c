@@ -46,8 +46,7 @@ const char *mongo_version(void)
     return text;
 }
 
-/* ---- heartbeats: driver threads, a driver mutex may be held; see the door ----------------------
- */
+/* ---- heartbeats: driver threads, a driver mutex may be held; see the door ---- */
 
 static void BSON_CALL on_beat(const mongoc_apm_server_heartbeat_succeeded_t *event)
 {
@@ -77,8 +76,7 @@ static void watch_heartbeats(struct mongo_endpoint *endpoint)
     mongoc_apm_callbacks_destroy(callbacks);
 }
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static int32_t or_default(uint32_t value, int32_t fallback)
 {

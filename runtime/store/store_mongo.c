@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one command
- * ---------------------------------------------------------------------------------- */
+/* ---- one command ---- */
 
 struct mongo_op store_mongo_begin(struct store *store, struct base_error *error)
 {
@@ -158,8 +157,7 @@ enum gleaner_status store_mongo_walk(const struct mongo_op *op, const char *coll
     return status == GLEANER_OK ? GLEANER_OK : explain(op, "find", &error);
 }
 
-/* ---- replies
- * ---------------------------------------------------------------------------------------- */
+/* ---- replies ---- */
 
 static bool find_path(const bson_t *document, const char *path, bson_iter_t *out)
 {
@@ -221,8 +219,7 @@ enum gleaner_status store_mongo_write_errors(const struct mongo_op *op, const bs
     return GLEANER_OK;
 }
 
-/* ---- the server's clock
- * ------------------------------------------------------------------------------ */
+/* ---- the server's clock ---- */
 
 #define CLOCK_GOOD_FOR_NS (10 * BASE_NS_PER_S)
 /* $$NOW comes from the server's coarse clock, which a thread of its sets every 10 ms or so; `hello`
@@ -278,8 +275,7 @@ uint64_t store_mongo_token(struct store_mongo *m)
     return (base_hash64(parts, sizeof parts) >> 2) & ~(uint64_t)(STORE_MONGO_CLAIM_MAX - 1);
 }
 
-/* ---- named values
- * --------------------------------------------------------------------------------------- */
+/* ---- named values ---- */
 
 static enum gleaner_status meta_put(struct store *store, const char *name, const char *value,
                                     struct base_error *error)
@@ -328,8 +324,7 @@ static enum gleaner_status meta_get(struct store *store, const char *name, struc
     return status;
 }
 
-/* ---- the object
- * -------------------------------------------------------------------------------------------- */
+/* ---- the object ---- */
 
 static void store_mongo_close(struct store *store)
 {

@@ -8,12 +8,12 @@
 
 #define DEPTH_MAX 180 /* the server's limit is 200, and the command around it counts */
 
-/* Bytes of a value by its type; SIZE_SPECIAL are looked at below. 0 = a type without value. */
+/* Bytes of a value by its type; SPECIAL ones are looked at below. 0 = a type without value. */
 #define UNKNOWN 0xff
 #define SPECIAL 0xfe
 static const uint8_t value_bytes[0x14] = {
     [0x00] = UNKNOWN, [0x01] = 8,       [0x02] = SPECIAL, [0x03] = SPECIAL, [0x04] = SPECIAL,
-    [0x05] = SPECIAL, [0x06] = 0,       [0x07] = 12,      [0x08] = 1,       [0x09] = 8,
+    [0x05] = SPECIAL, [0x06] = 0,       [0x07] = 12,      [0x08] = SPECIAL, [0x09] = 8,
     [0x0a] = 0,       [0x0b] = SPECIAL, [0x0c] = UNKNOWN, [0x0d] = SPECIAL, [0x0e] = SPECIAL,
     [0x0f] = UNKNOWN, [0x10] = 4,       [0x11] = 8,       [0x12] = 8,       [0x13] = 16,
 };
@@ -46,6 +46,16 @@ static size_t check_cstring(const uint8_t *at, size_t room)
     return (size_t)(end - at) + 1;
 }
 
+static size_t check_binary(const uint8_t *at, size_t room)
+{
+    uint32_t len = room >= 5 ? read_u32(at) : UINT32_MAX;
+    if (room < 5 || len > room - 5) {
+        return 0;
+    }
+    bool is_old = at[4] == 2; /* has a second length inside */
+    return is_old && (len < 4 || read_u32(at + 5) != len - 4) ? 0 : 5 + (size_t)len;
+}
+
 static size_t check_value(uint8_t type, const uint8_t *at, size_t room)
 {
     size_t first, second;
@@ -54,10 +64,10 @@ static size_t check_value(uint8_t type, const uint8_t *at, size_t room)
     case 0x0d:
     case 0x0e:
         return check_string(at, room);
-    case 0x05: {
-        uint32_t len = room >= 5 ? read_u32(at) : UINT32_MAX;
-        return room >= 5 && len <= room - 5 ? 5 + (size_t)len : 0;
-    }
+    case 0x05:
+        return check_binary(at, room);
+    case 0x08:
+        return room >= 1 && at[0] <= 1 ? 1 : 0;
     case 0x0b:
         first = check_cstring(at, room);
         second = first > 0 ? check_cstring(at + first, room - first) : 0;

@@ -31,8 +31,7 @@ struct claiming {
     struct base_arena scratch;
 };
 
-/* ---- 1. candidates ------------------------------------------------------------------------------
- */
+/* ---- 1. candidates ---- */
 
 static void append_texts(bson_t *parent, const char *key, const char *operator_name,
                          const char *const *texts, size_t count)
@@ -104,8 +103,7 @@ static enum gleaner_status find_candidates(struct claiming *c, size_t limit, bso
     return status;
 }
 
-/* ---- choosing among them
- * ---------------------------------------------------------------------------- */
+/* ---- choosing among them ---- */
 
 struct chosen {
     const uint8_t *bson; /* inside the reply; no bson_t: those do not survive a copy */
@@ -172,8 +170,7 @@ static void choose(struct claiming *c, const bson_t *reply, size_t wanted, struc
     }
 }
 
-/* ---- 2. the update
- * -------------------------------------------------------------------------------------- */
+/* ---- 2. the update ---- */
 
 static void append_id_list(const struct chosen *chosen, size_t count, bson_t *parent,
                            const char *key)
@@ -304,8 +301,7 @@ static enum gleaner_status bury(struct claiming *c, const struct choice *choice)
     return update_end(c, &command, &updates, &update, &changed);
 }
 
-/* ---- 3. what is ours
- * --------------------------------------------------------------------------------------- */
+/* ---- 3. what is ours ---- */
 
 static enum gleaner_status take_job(struct claiming *c, const struct store_job *from,
                                     uint64_t token, uint32_t deliveries)
@@ -367,9 +363,7 @@ static enum gleaner_status take_won(struct claiming *c, const struct choice *cho
     return status;
 }
 
-/* ---- rounds
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- rounds ---- */
 
 enum round_end { ROUND_ENOUGH, ROUND_AGAIN };
 

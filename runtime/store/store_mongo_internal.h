@@ -4,8 +4,10 @@
  * The MongoDB body: what its files share.
  *
  *   store_mongo.c            the store as an object, running one command with one repetition, meta
- *   store_mongo_documents.c  writing documents (the hot path: raw BSON, no encoding), walking them
- *   store_mongo_queue.c      queues: layout of a job, enqueue, drop
+ *   store_mongo_documents.c  writing documents (the hot path: raw BSON, no encoding)
+ *   store_mongo_read.c       walking and counting documents
+ *   store_mongo_queue.c      queues: names of a job's fields, opening, enqueue, drop
+ *   store_mongo_fields.c     what the commands on jobs have in common
  *   store_mongo_list.c       counting and listing jobs
  *   store_mongo_claim.c      claiming under a lease
  *   store_mongo_settle.c     outcomes, renewing, releasing
@@ -125,6 +127,12 @@ void store_mongo_append_plus(bson_t *set, const char *path, int32_t by);
 void store_mongo_read_job(const struct mongo_queue *queue, const bson_t *document,
                           struct store_job *job, struct base_arena *scratch);
 const char *store_mongo_text(const bson_t *document, const char *path);
+
+/* `results` of a submission: every part must be there, or the application's next save fails. */
+#define STORE_MONGO_RESULT_PARTS 3
+extern const char *const store_mongo_result_types[STORE_MONGO_RESULT_PARTS];
+/** {contentFound: false, content: ""} or [], as `type` has it. */
+void store_mongo_append_empty_result(bson_t *results, const char *type);
 
 /** Structure and UTF-8 of a whole document: what may stand in a batch with others. */
 bool store_bson_check(const uint8_t *bson, uint32_t len);

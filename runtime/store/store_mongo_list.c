@@ -4,9 +4,7 @@
 
 #include <string.h>
 
-/* ---- counting
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- counting ---- */
 
 static void append_compare_now(bson_t *parent, const char *key, const char *path)
 {
@@ -127,9 +125,7 @@ enum gleaner_status store_mongo_count(struct store_queue *base, struct store_cou
                                 : count_closed(&op, queue, queue->layout->dead, &out->dead);
 }
 
-/* ---- listing
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- listing ---- */
 
 struct listing {
     const struct mongo_queue *queue;

@@ -9,8 +9,7 @@
 /* Results larger than this cannot be stored beside the rest of a submission. */
 #define RESULTS_MAX_BYTES (15u * 1024 * 1024)
 
-/* ---- one statement of an update command
- * ---------------------------------------------------------- */
+/* ---- one statement of an update command ---- */
 
 static void statement_begin(const struct mongo_queue *queue, const struct store_outcome *outcome,
                             size_t index, bson_t *updates, bson_t *update)
@@ -32,28 +31,7 @@ static bool has_text(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-/* ---- results of a submission
- * ------------------------------------------------------------------------- */
-
-struct result_part {
-    const char *type;
-    bool is_list;
-};
-static const struct result_part parts[] = {{"text", false}, {"image", true}, {"video", true}};
-
-static void append_empty_part(const struct result_part *part, bson_t *results)
-{
-    bson_t inner, list;
-    BSON_APPEND_DOCUMENT_BEGIN(results, part->type, &inner);
-    BSON_APPEND_BOOL(&inner, "contentFound", false);
-    if (part->is_list) {
-        BSON_APPEND_ARRAY_BEGIN(&inner, "content", &list);
-        bson_append_array_end(&inner, &list);
-    } else {
-        BSON_APPEND_UTF8(&inner, "content", "");
-    }
-    bson_append_document_end(results, &inner);
-}
+/* ---- results of a submission ---- */
 
 /* The whole skeleton always: what the module gave, and the parts that it did not give, empty. */
 static void append_results(const struct store_outcome *outcome, bson_t *set)
@@ -67,16 +45,16 @@ static void append_results(const struct store_outcome *outcome, bson_t *set)
     if (usable) {
         bson_concat(&results, &given);
     }
-    for (size_t i = 0; i < BASE_ARRAY_LEN(parts); i++) {
-        if (!usable || !bson_iter_init_find(&iter, &given, parts[i].type)) {
-            append_empty_part(&parts[i], &results);
+    for (size_t i = 0; i < STORE_MONGO_RESULT_PARTS; i++) {
+        const char *type = store_mongo_result_types[i];
+        if (!usable || !bson_iter_init_find(&iter, &given, type)) {
+            store_mongo_append_empty_result(&results, type);
         }
     }
     bson_append_document_end(set, &results);
 }
 
-/* ---- the four outcomes
- * --------------------------------------------------------------------------------- */
+/* ---- the four outcomes ---- */
 
 static void append_text_or_unset(bson_t *set, bson_t *unset, const char *key, const char *text)
 {
@@ -194,8 +172,7 @@ static void append_outcome(const struct mongo_queue *queue, const struct store_o
     }
 }
 
-/* ---- a batch of statements
- * ---------------------------------------------------------------------------------- */
+/* ---- a batch of statements ---- */
 
 struct statements {
     bson_t command, updates;
@@ -227,8 +204,7 @@ static enum gleaner_status statements_run(struct statements *s, const struct mon
     return status;
 }
 
-/* ---- who is stale
- * ---------------------------------------------------------------------------------------------- */
+/* ---- who is stale ---- */
 
 enum sign { SETTLED_IS_FINE, MUST_BE_OPEN };
 
@@ -272,9 +248,7 @@ static enum gleaner_status count_strangers(const struct mongo_op *op,
     return status;
 }
 
-/* ---- settle
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- settle ---- */
 
 static enum gleaner_status settle_some(const struct mongo_op *op, struct mongo_queue *queue,
                                        const struct store_outcome *outcomes, size_t count,
@@ -333,9 +307,7 @@ enum gleaner_status store_mongo_settle(struct store_queue *base,
     return status;
 }
 
-/* ---- leases
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- leases ---- */
 
 /* A lease that ran out but was not claimed since is still its owner's: it is taken back. */
 static void append_renewal(const struct mongo_queue *queue, uint32_t lease_ms, bson_t *update)

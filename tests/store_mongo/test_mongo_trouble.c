@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lost replies, killed servers, several stores on one database. */
+#include "mongo_rig.h"
+
+#include "sync.h"
+#include <string.h>
+
+static struct mongo_rig rig;
+static struct store_queue *queue;
+
+static void start(void)
+{
+    rig_start(&rig, NULL);
+    RIG_OK(&rig, store_queue_open(rig.store, "crawl/t", &queue, &rig.error));
+}
+
+static void end(void)
+{
+    store_queue_close(&queue);
+    rig_end(&rig);
+}
+
+static void put(struct store_queue *to, size_t count)
+{
+    static char urls[1000][32];
+    static struct store_job jobs[1000];
+    uint64_t inserted = 0;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(urls[i], sizeof urls[i], "http://h%zu/%zu", i % 7, i);
+        jobs[i] = (struct store_job){.key = base_hash64(urls[i], strlen(urls[i])),
+                                     .url = urls[i],
+                                     .host = "h",
+                                     .type = "page"};
+    }
+    RIG_OK(&rig, store_enqueue(to, jobs, count, &inserted, &rig.error));
+    cr_assert_eq(inserted, count);
+}
+
+static const struct store_claim ten = {.max_jobs = 10, .lease_ms = 600000, .owner = "o"};
+
+Test(mongo_trouble, a_claim_whose_reply_was_lost_loses_no_job, .timeout = 60)
+{
+    struct store_jobs jobs = {0};
+    start();
+    put(queue, 10);
+    rig_lose_replies(&rig, "update", 1);
+    RIG_OK(&rig, store_claim(queue, &ten, &jobs, &rig.error));
+    cr_expect_eq(jobs.count, 10);
+    for (size_t i = 0; i < jobs.count; i++) {
+        cr_expect_eq(jobs.jobs[i].deliveries, 1, "delivered once, not once for each try");
+    }
+    store_jobs_fini(&jobs);
+    end();
+}
+
+Test(mongo_trouble, a_settle_whose_reply_was_lost_is_done_once_and_not_stale, .timeout = 60)
+{
+    struct store_jobs jobs = {0};
+    struct store_settled settled;
+    start();
+    put(queue, 1);
+    RIG_OK(&rig, store_claim(queue, &ten, &jobs, &rig.error));
+    struct store_outcome outcome = {.key = jobs.jobs[0].key,
+                                    .token = jobs.jobs[0].token,
+                                    .kind = STORE_RETRY,
+                                    .delay_ms = 600000,
+                                    .error_class = "timeout"};
+    const struct store_settlement s = {.outcomes = &outcome, .outcome_count = 1};
+    rig_lose_replies(&rig, "update", 1);
+    RIG_OK(&rig, store_settle(queue, &s, &settled, &rig.error));
+    cr_expect_eq(settled.outcomes_stale, 0);
+    cr_expect_eq(rig_matching(&rig, "gleaner_frontier", "{\"attempts\":1}"), 1);
+    RIG_OK(&rig, store_settle(queue, &s, &settled, &rig.error));
+    cr_expect_eq(settled.outcomes_stale, 0);
+    cr_expect_eq(rig_matching(&rig, "gleaner_frontier", "{\"attempts\":1}"), 1);
+    store_jobs_fini(&jobs);
+    end();
+}
+
+Test(mongo_trouble, a_connection_closed_under_a_command_is_repeated_on_another, .timeout = 60)
+{
+    struct store_jobs jobs = {0};
+    start();
+    put(queue, 10);
+    cr_assert(fixture_mongod_command(
+        rig.server, 0, "admin",
+        "{\"configureFailPoint\":\"failCommand\",\"mode\":{\"times\":1},\"data\":{"
+        "\"failCommands\":[\"update\"],\"closeConnection\":true}}",
+        NULL));
+    RIG_OK(&rig, store_claim(queue, &ten, &jobs, &rig.error));
+    cr_expect_eq(jobs.count, 10);
+    store_jobs_fini(&jobs);
+    end();
+}
+
+Test(mongo_trouble, a_dead_server_is_an_error_in_time_and_a_restarted_one_has_everything,
+     .timeout = 120)
+{
+    struct store_jobs jobs = {0};
+    start();
+    put(queue, 10);
+    fixture_mongod_kill(rig.server, 0);
+    enum gleaner_status status = store_claim(queue, &ten, &jobs, &rig.error);
+    cr_expect(status == GLEANER_E_NETWORK || status == GLEANER_E_DOWN ||
+                  status == GLEANER_E_TIMEOUT,
+              "%s", gleaner_status_name(status));
+    cr_assert(fixture_mongod_restart(rig.server, 0));
+    for (int i = 0; i < 100 && status != GLEANER_OK; i++) {
+        (void)!gleaner_db_wait_up(rig.db, 30000);
+        status = store_claim(queue, &ten, &jobs, &rig.error);
+    }
+    cr_assert_eq(status, GLEANER_OK, "%s", rig.error.message);
+    cr_expect_eq(jobs.count, 10);
+    store_jobs_fini(&jobs);
+    end();
+}
+
+/* ---- rivals: two stores, four threads, one frontier ---- */
+
+struct rival {
+    struct store_queue *queue;
+    struct base_error error;
+    enum gleaner_status status;
+    uint64_t keys[1000];
+    size_t count;
+};
+
+static void take_all(void *arg)
+{
+    struct rival *rival = arg;
+    struct store_jobs jobs = {0};
+    do {
+        rival->status = store_claim(rival->queue, &ten, &jobs, &rival->error);
+        for (size_t i = 0; i < jobs.count && rival->status == GLEANER_OK; i++) {
+            rival->keys[rival->count++] = jobs.jobs[i].key;
+        }
+    } while (rival->status == GLEANER_OK && jobs.count > 0);
+    store_jobs_fini(&jobs);
+}
+
+Test(mongo_trouble, rivals_of_two_stores_get_each_job_once, .timeout = 120)
+{
+    enum { RIVALS = 4, JOBS = 1000 };
+    static struct rival rivals[RIVALS];
+    struct sync_thread *threads[RIVALS];
+    struct store *other = NULL;
+    struct store_queue *other_queue = NULL;
+    struct base_keyset seen;
+    size_t total = 0;
+    start();
+    put(queue, JOBS);
+    const struct store_mongo_options options = {.db = rig.db, .database = RIG_DATABASE};
+    RIG_OK(&rig, store_mongo_open(&options, &other, &rig.error));
+    RIG_OK(&rig, store_queue_open(other, "crawl/t", &other_queue, &rig.error));
+    base_keyset_init(&seen, 4096);
+    for (int i = 0; i < RIVALS; i++) {
+        rivals[i].queue = i % 2 == 0 ? queue : other_queue;
+        cr_assert_eq(sync_thread_start(&threads[i], "rival", SYNC_READER, take_all, &rivals[i]),
+                     GLEANER_OK);
+    }
+    for (int i = 0; i < RIVALS; i++) {
+        sync_thread_join(&threads[i]);
+        cr_assert_eq(rivals[i].status, GLEANER_OK, "%s", rivals[i].error.message);
+        total += rivals[i].count;
+        for (size_t k = 0; k < rivals[i].count; k++) {
+            cr_expect(base_keyset_add(&seen, rivals[i].keys[k]), "claimed twice");
+        }
+    }
+    /* A rival may leave while others hold what it looked at; nothing may be left in the end. */
+    struct rival last = {.queue = queue};
+    take_all(&last);
+    cr_expect_eq(total + last.count, JOBS);
+    base_keyset_fini(&seen);
+    store_queue_close(&other_queue);
+    store_close(&other);
+    end();
+}
