@@ -37,16 +37,15 @@ void markdown_ask_break(struct markdown_writer *w, enum text_break wanted)
 
 /* Quote marks and the indentation of list items around this line. The innermost item's marker
  * stands in its own indentation, once. */
-static void write_prefix(struct markdown_writer *w, bool is_blank_line)
+static void write_prefix(struct markdown_writer *w)
 {
     for (unsigned i = 0; i < w->container_count; i++) {
-        bool is_innermost = i + 1 == w->container_count;
         if (w->containers[i].is_quote) {
-            text_buffer_append(&w->out, "> ", is_blank_line && is_innermost ? 1 : 2);
-        } else if (is_innermost && w->marker_due && !is_blank_line) {
+            text_buffer_append(&w->out, "> ", 2);
+        } else if (w->marker_due && i + 1 == w->container_count) {
             text_buffer_append(&w->out, w->item_marker, strlen(w->item_marker));
             w->marker_due = false;
-        } else if (!is_blank_line || !is_innermost) {
+        } else {
             for (unsigned column = 0; column < w->containers[i].indent; column++) {
                 text_buffer_append_char(&w->out, ' ');
             }
@@ -54,21 +53,43 @@ static void write_prefix(struct markdown_writer *w, bool is_blank_line)
     }
 }
 
+void markdown_trim_spaces(struct markdown_writer *w)
+{
+    while (w->out.len > 0 && w->out.data[w->out.len - 1] == ' ') {
+        w->out.len--;
+    }
+}
+
+/* A blank line stands in the containers that were there before it: not in a quote that begins
+ * behind it. */
+static void write_blank_line(struct markdown_writer *w)
+{
+    unsigned count = w->container_count;
+    bool marker_due = w->marker_due;
+    w->container_count = w->settled < count ? w->settled : count;
+    w->marker_due = false;
+    write_prefix(w);
+    w->container_count = count;
+    w->marker_due = marker_due;
+    markdown_trim_spaces(w);
+    text_buffer_append_char(&w->out, '\n');
+}
+
 void markdown_start_line(struct markdown_writer *w)
 {
     if (w->out.len > 0 && w->pending >= BREAK_LINE) {
         text_buffer_append_char(&w->out, '\n');
         if (w->pending == BREAK_PARAGRAPH) {
-            write_prefix(w, true);
-            text_buffer_append_char(&w->out, '\n');
+            write_blank_line(w);
         }
         w->line_start = true;
-    } else if (w->pending == BREAK_SPACE && !w->line_start) {
+    } else if (w->pending == BREAK_SPACE && !w->line_start && w->out.data[w->out.len - 1] != ' ') {
         text_buffer_append_char(&w->out, ' ');
     }
     w->pending = BREAK_NONE;
     if (w->line_start) {
-        write_prefix(w, false);
+        write_prefix(w);
+        w->settled = w->container_count;
     }
 }
 

@@ -8,7 +8,10 @@
 void markdown_ask_break(struct markdown_writer *writer, enum text_break wanted);
 /** Write the break that is due, and the prefixes of a new line. */
 void markdown_start_line(struct markdown_writer *writer);
-/** The same and the inline markers that wait for content. */
+void markdown_trim_spaces(struct markdown_writer *writer);
+/** Leave containers; blank lines from here on are not theirs. */
+void markdown_leave_containers(struct markdown_writer *writer, unsigned count);
+/** The break and the inline markers that wait for content. */
 void markdown_before_content(struct markdown_writer *writer);
 void markdown_write_target(struct markdown_writer *writer, const char *href, size_t len);
 void markdown_suspend_inlines(struct markdown_writer *writer);

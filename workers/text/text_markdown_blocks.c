@@ -176,19 +176,30 @@ void markdown_close_in_code(struct markdown_writer *w, uintptr_t tag)
     }
 }
 
+void markdown_leave_containers(struct markdown_writer *w, unsigned count)
+{
+    w->container_count = count;
+    w->settled = w->settled < count ? w->settled : count;
+}
+
+/* An item's marker without anything behind it on its line. */
+static void write_lonely_marker(struct markdown_writer *w)
+{
+    markdown_ask_break(w, BREAK_LINE);
+    markdown_start_line(w);
+    markdown_trim_spaces(w);
+    w->line_start = false;
+}
+
 /* ---- lists and quotes ------------------------------------------------------------------------ */
 
 static void end_item(struct markdown_writer *w, struct markdown_list *list)
 {
     if (list->item_open) {
         if (w->marker_due && w->container_count == list->containers + 1) {
-            /* An empty item: its marker stands alone. */
-            markdown_ask_break(w, BREAK_LINE);
-            markdown_start_line(w);
-            w->line_start = false;
-            w->marker_due = false;
+            write_lonely_marker(w);
         }
-        w->container_count = list->containers;
+        markdown_leave_containers(w, list->containers);
         list->item_open = false;
         markdown_ask_break(w, BREAK_LINE);
     }
@@ -244,9 +255,8 @@ static void open_item(struct markdown_writer *w)
     }
     if (w->marker_due) {
         /* A list right at the start of an item: the outer marker gets its own line. */
-        markdown_start_line(w);
+        write_lonely_marker(w);
         w->pending = BREAK_LINE;
-        w->line_start = false;
     }
     if (list->tag == LXB_TAG_OL) {
         snprintf(w->item_marker, sizeof w->item_marker, "%ld. ", list->next++);
@@ -266,11 +276,9 @@ static void open_quote(struct markdown_writer *w)
     if (w->in_cell || w->container_count >= MARKDOWN_DEPTH) {
         return;
     }
-    /* The break before belongs to what is outside the quote. */
-    if (w->out.len > 0 && w->pending == BREAK_PARAGRAPH && !w->marker_due) {
-        text_buffer_append_char(&w->out, '\n');
+    if (w->marker_due) {
+        write_lonely_marker(w);
         w->pending = BREAK_LINE;
-        w->line_start = true;
     }
     w->containers[w->container_count++] = (struct markdown_container){.is_quote = true};
 }
@@ -285,7 +293,7 @@ static void close_quote(struct markdown_writer *w)
         while (w->list_count > 0 && w->lists[w->list_count - 1].containers >= at) {
             w->list_count--;
         }
-        w->container_count = at - 1;
+        markdown_leave_containers(w, at - 1);
     }
     markdown_ask_break(w, BREAK_PARAGRAPH);
 }
@@ -444,6 +452,9 @@ void markdown_open_block(struct markdown_writer *w, const struct text_element *e
     case LXB_TAG_TD:
     case LXB_TAG_TH:
         open_cell(w);
+        break;
+    case LXB_TAG_DD:
+        markdown_ask_break(w, BREAK_PARAGRAPH);
         break;
     default:
         markdown_ask_break(w, text_break_of(tag));

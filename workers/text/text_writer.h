@@ -96,6 +96,8 @@ struct markdown_writer {
     unsigned inline_count;
     struct markdown_container containers[MARKDOWN_DEPTH];
     unsigned container_count;
+    unsigned
+        settled; /* of these, how many were there at the last content: blank lines are theirs */
     struct markdown_list lists[MARKDOWN_DEPTH];
     unsigned list_count;
     unsigned heading; /* level; its marks go before the first word */
