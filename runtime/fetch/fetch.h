@@ -86,7 +86,9 @@ void fetch_options_init(struct fetch_options *options);
 GLEANER_MUST_CHECK enum gleaner_status fetch_engine_start(const struct fetch_options *options,
                                                           struct fetch_engine **out,
                                                           struct base_error *error);
-/** Cancel what is in flight (results with FETCH_CANCELLED), stop the threads, free. */
+/** Cancel what is in flight, stop the threads, free. Results that were not taken are freed with it:
+ *  to get them (FETCH_CANCELLED), fetch_drain() first and take until GLEANER_E_CLOSED. Thread:
+ * [owner]; nobody else is inside a call on this engine. */
 void fetch_engine_stop(struct fetch_engine **engine);
 
 enum fetch_class {
@@ -95,7 +97,8 @@ enum fetch_class {
     FETCH_NOT_MODIFIED,
     FETCH_HTTP_4XX,
     FETCH_HTTP_5XX,
-    FETCH_THROTTLED, /* 429 or 503: retry_after_ms */
+    FETCH_THROTTLED, /* 429, or 503 with Retry-After: retry_after_ms; with http_status 0 the host
+                        is held for long and the request was not made */
     FETCH_DNS,       /* unknown host or resolver failure */
     FETCH_CONNECT,   /* refused or unreachable */
     FETCH_TLS,
@@ -104,7 +107,7 @@ enum fetch_class {
     FETCH_TOO_LARGE,     /* body, bomb or headers over the limit */
     FETCH_REDIRECT_LOOP, /* more than max_redirects */
     FETCH_GUARDED,       /* the address guard refused */
-    FETCH_ROBOTS,        /* robots.txt forbids, or is unreachable */
+    FETCH_ROBOTS,        /* robots.txt forbids; or answered 5xx: http_status is its status */
     FETCH_BAD_URL,
     FETCH_CANCELLED,
     FETCH_CLASS_COUNT
@@ -149,7 +152,8 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_submit(struct fetch_engine *engine,
 GLEANER_MUST_CHECK enum gleaner_status fetch_next(struct fetch_engine *engine, uint64_t deadline_ns,
                                                   struct fetch_result **out);
 void fetch_nudge(struct fetch_engine *engine);
-/** Cancel everything not started yet; running transfers get until the deadline. */
+/** Cancel everything not started yet; running transfers get until the deadline. Returns at once; no
+ *  more requests are accepted, and fetch_next() gives GLEANER_E_CLOSED after the last result. */
 void fetch_drain(struct fetch_engine *engine, uint64_t deadline_ns);
 
 struct fetch_stats {

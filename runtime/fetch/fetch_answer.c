@@ -88,8 +88,11 @@ static void finish_verdict(struct fetch_transfer *x, int status)
         snprintf(text, sizeof(text), "%s: more than %u header lines (header limit)", host,
                  FETCH_MAX_HEADER_LINES);
         break;
-    case VERDICT_ENOUGH:
+    case VERDICT_ENOUGH: /* the line that was cut would be another rule */
         fetch_class = FETCH_OK;
+        while (x->box->body.len > 0 && x->box->body.data[x->box->body.len - 1] != '\n') {
+            x->box->body.len--;
+        }
         break;
     case VERDICT_CANCELLED:
         fetch_class = FETCH_CANCELLED;
@@ -214,10 +217,19 @@ static void finish_status(struct fetch_transfer *x, int status)
     finish(x, fetch_class, status, text);
 }
 
+static void try_again(struct fetch_transfer *x)
+{
+    x->job->retried = true;
+    fetch_box_free(x->box);
+    fetch_host_enqueue(x->thread, x->job);
+}
+
 void fetch_answer(struct fetch_transfer *x, CURLcode code)
 {
     int status = http_status_of(x);
-    if (x->verdict != VERDICT_NONE) {
+    if (x->verdict == VERDICT_AGAIN) {
+        try_again(x);
+    } else if (x->verdict != VERDICT_NONE) {
         finish_verdict(x, status);
     } else if (code != CURLE_OK) {
         finish_error(x, code, status);

@@ -147,7 +147,7 @@ static bool ask_robots(struct fetch_thread *t, struct fetch_host *host, const ch
         fetch_job_free(job);
         return false;
     }
-    fetch_queue_push(&host->urgent, job);
+    fetch_queue_push_front(&host->urgent, job);
     atomic_fetch_add_explicit(&t->queued, 1, memory_order_relaxed);
     return true;
 }

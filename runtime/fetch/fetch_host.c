@@ -173,7 +173,7 @@ static bool is_blocked(const struct fetch_thread *t, const struct fetch_host *ho
 {
     uint32_t most = atomic_load_explicit(&t->engine->max_per_host, memory_order_relaxed);
     return host->active >= most || host->unanswered > 0 || host->dns == DNS_PENDING ||
-           (host->waits_robots && host->urgent.head == NULL);
+           (host->waits_robots && (host->urgent.head == NULL || !host->urgent.head->is_robots));
 }
 
 void fetch_host_place(struct fetch_thread *t, struct fetch_host *host)
@@ -208,6 +208,36 @@ void fetch_host_timer(struct fetch_thread *t, struct fetch_host *host)
     fetch_host_place(t, host);
 }
 
+static struct fetch_job *take_job(struct fetch_thread *t, struct fetch_host *host)
+{
+    struct fetch_job *job = fetch_queue_pop(&host->urgent);
+    job = job != NULL ? job : fetch_queue_pop(&host->queue);
+    if (job != NULL) {
+        atomic_fetch_sub_explicit(&t->queued, 1, memory_order_relaxed);
+    }
+    return job;
+}
+
+/* Requests that would wait too long go back to whoever has a durable queue for them. */
+static void return_held_jobs(struct fetch_thread *t, struct fetch_host *host)
+{
+    struct fetch_job *job;
+    uint64_t most_ns = t->engine->options.max_hold_ms * BASE_NS_PER_MS;
+    if (host->hold_until_ns <= t->now_ns + most_ns) {
+        return;
+    }
+    uint64_t rest_ms = (host->hold_until_ns - t->now_ns) / BASE_NS_PER_MS + 1;
+    while ((job = take_job(t, host)) != NULL) {
+        struct fetch_box *box = job->is_robots ? NULL : fetch_box_take(t->engine->results);
+        if (box != NULL) {
+            box->result.retry_after_ms = rest_ms;
+        }
+        fetch_job_finish(t, job, box, FETCH_THROTTLED, 0,
+                         "%s asked for a pause of %llu s; not requested before that", host->key,
+                         (unsigned long long)(rest_ms + 999) / 1000);
+    }
+}
+
 void fetch_host_enqueue(struct fetch_thread *t, struct fetch_job *job)
 {
     struct fetch_url_parts parts;
@@ -221,19 +251,14 @@ void fetch_host_enqueue(struct fetch_thread *t, struct fetch_job *job)
                                      : "no memory for another host");
         return;
     }
-    fetch_queue_push(job->is_robots || job->hops > 0 ? &host->urgent : &host->queue, job);
-    atomic_fetch_add_explicit(&t->queued, 1, memory_order_relaxed);
-    fetch_host_place(t, host);
-}
-
-static struct fetch_job *take_job(struct fetch_thread *t, struct fetch_host *host)
-{
-    struct fetch_job *job = fetch_queue_pop(&host->urgent);
-    job = job != NULL ? job : fetch_queue_pop(&host->queue);
-    if (job != NULL) {
-        atomic_fetch_sub_explicit(&t->queued, 1, memory_order_relaxed);
+    if (job->is_robots) { /* before everything: what else is urgent may wait for a robots.txt */
+        fetch_queue_push_front(&host->urgent, job);
+    } else {
+        fetch_queue_push(job->hops > 0 || job->retried ? &host->urgent : &host->queue, job);
     }
-    return job;
+    atomic_fetch_add_explicit(&t->queued, 1, memory_order_relaxed);
+    return_held_jobs(t, host);
+    fetch_host_place(t, host);
 }
 
 void fetch_host_answered(struct fetch_thread *t, struct fetch_host *host)
@@ -244,22 +269,6 @@ void fetch_host_answered(struct fetch_thread *t, struct fetch_host *host)
     fetch_host_place(t, host);
 }
 
-/* Requests that would wait too long go back to whoever has a durable queue for them. */
-static void return_held_jobs(struct fetch_thread *t, struct fetch_host *host)
-{
-    struct fetch_job *job;
-    uint64_t rest_ms = (host->hold_until_ns - t->now_ns) / BASE_NS_PER_MS + 1;
-    while ((job = take_job(t, host)) != NULL) {
-        struct fetch_box *box = job->is_robots ? NULL : fetch_box_take(t->engine->results);
-        if (box != NULL) {
-            box->result.retry_after_ms = rest_ms;
-        }
-        fetch_job_finish(t, job, box, FETCH_THROTTLED, 0,
-                         "%s asked for a pause of %llu s; not requested before that", host->key,
-                         (unsigned long long)(rest_ms + 999) / 1000);
-    }
-}
-
 void fetch_host_hold(struct fetch_thread *t, struct fetch_host *host, uint64_t ms)
 {
     uint64_t until = base_mono_ns() + ms * BASE_NS_PER_MS;
@@ -268,9 +277,7 @@ void fetch_host_hold(struct fetch_thread *t, struct fetch_host *host, uint64_t m
         base_log_info("fetch", "event=host_held host=%s ms=%llu", host->key,
                       (unsigned long long)ms);
     }
-    if (host->hold_until_ns - t->now_ns > t->engine->options.max_hold_ms * BASE_NS_PER_MS) {
-        return_held_jobs(t, host);
-    }
+    return_held_jobs(t, host);
     fetch_host_place(t, host);
 }
 
@@ -301,10 +308,11 @@ void fetch_hosts_cancel_all(struct fetch_thread *t, const char *reason)
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
-static bool take_slot(struct fetch_engine *e)
+static bool take_slot(struct fetch_thread *t)
 {
+    struct fetch_engine *e = t->engine;
     uint32_t most = atomic_load_explicit(&e->max_transfers, memory_order_relaxed);
-    if (!fetch_results_have_room(e->results, most)) {
+    if (!fetch_results_have_room(e->results, most, t->done_count)) {
         return false;
     }
     if (atomic_fetch_add_explicit(&e->active, 1, memory_order_seq_cst) >= most) {
@@ -317,13 +325,13 @@ static bool take_slot(struct fetch_engine *e)
 /* Say that we want a slot, then look again: whoever frees one in between sees us or we see it. */
 static bool take_slot_or_starve(struct fetch_thread *t)
 {
-    if (take_slot(t->engine)) {
+    if (take_slot(t)) {
         return true;
     }
     if (atomic_exchange_explicit(&t->starved, 1, memory_order_seq_cst) == 0) {
         atomic_fetch_add_explicit(&t->engine->starved_count, 1, memory_order_seq_cst);
     }
-    return take_slot(t->engine);
+    return take_slot(t);
 }
 
 void fetch_slot_free(struct fetch_engine *engine)

@@ -83,7 +83,8 @@ enum gleaner_status fetch_results_next(struct fetch_results *results, uint64_t d
 void fetch_results_nudge(struct fetch_results *results);
 uint32_t fetch_results_waiting(struct fetch_results *results);
 /** May another transfer start? False while consumers lag behind (results, or bytes of bodies). */
-bool fetch_results_have_room(struct fetch_results *results, uint32_t max_transfers);
+bool fetch_results_have_room(struct fetch_results *results, uint32_t max_transfers,
+                             uint32_t unpushed);
 
 /* ---- timers --------------------------------------------------------------------------------- */
 
@@ -125,6 +126,7 @@ struct fetch_job {
     uint32_t hops;
     bool follow;
     bool ignore_robots;
+    bool retried; /* a kept-alive connection was closed under it: the next try takes a new one */
     /* of a robots.txt request: whose it is */
     bool is_robots;
     bool robots_tls;
@@ -237,6 +239,7 @@ enum fetch_verdict {
     VERDICT_TOTAL,
     VERDICT_CANCELLED,
     VERDICT_ENOUGH, /* robots.txt: the part that counts is here */
+    VERDICT_AGAIN,  /* libcurl would repeat the request at once, but the host has a delay */
     VERDICT_NOMEM,
 };
 
@@ -258,6 +261,7 @@ struct fetch_transfer {
     uint64_t retry_after_ms;
     uint32_t header_bytes, header_lines;
     bool coded;
+    bool fresh;      /* told libcurl to take a new connection */
     bool unanswered; /* counted in host->unanswered */
 };
 
@@ -271,9 +275,10 @@ struct fetch_thread {
     struct sync_mpsc *inbox;
     int epoll_fd, event_fd;
     /* 1 while it is about to sleep or sleeps
-     * writes: the thread (seq_cst before it looks at the inbox for the last time, relaxed after)
-     * reads:  submitters after their push (seq_cst); they write the eventfd only then
-     * why:    either the submitter sees 1, or the thread sees the message (Dekker) */
+     * writes: the thread (1 before it looks at the inbox for the last time, 0 after), senders (0
+     * after their push); who finds a 1 there writes the eventfd order:  exchanges only, acq_rel: of
+     * two of them, the later one reads from the earlier one why:    either the sender sees the 1,
+     * or the thread sees the message; without a fence, which ThreadSanitizer does not know */
     _Atomic uint32_t sleeping;
     /* 1 when it could not start for want of a slot or of room for results
      * writes: the thread (1), whoever wakes it (0); order: seq_cst with the slot counter */
@@ -356,6 +361,7 @@ void fetch_job_finish(struct fetch_thread *thread, struct fetch_job *job, struct
                       enum fetch_class fetch_class, int http_status, const char *reason, ...)
     GLEANER_PRINTF(6, 7);
 void fetch_queue_push(struct fetch_queue *queue, struct fetch_job *job);
+void fetch_queue_push_front(struct fetch_queue *queue, struct fetch_job *job);
 struct fetch_job *fetch_queue_pop(struct fetch_queue *queue);
 
 /* fetch_host.c: the table of hosts and the schedule */

@@ -124,6 +124,14 @@ void fetch_queue_push(struct fetch_queue *queue, struct fetch_job *job)
     queue->count++;
 }
 
+void fetch_queue_push_front(struct fetch_queue *queue, struct fetch_job *job)
+{
+    job->next = queue->head;
+    queue->head = job;
+    queue->tail = queue->tail == NULL ? job : queue->tail;
+    queue->count++;
+}
+
 struct fetch_job *fetch_queue_pop(struct fetch_queue *queue)
 {
     struct fetch_job *job = queue->head;

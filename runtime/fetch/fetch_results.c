@@ -297,11 +297,11 @@ static uint32_t most_results(uint32_t max_transfers)
     return max_transfers > MIN_WAITING_RESULTS ? max_transfers : MIN_WAITING_RESULTS;
 }
 
-bool fetch_results_have_room(struct fetch_results *r, uint32_t max_transfers)
+bool fetch_results_have_room(struct fetch_results *r, uint32_t max_transfers, uint32_t more)
 {
     sync_mutex_lock(r->mutex);
     r->most = most_results(max_transfers);
-    bool room = r->waiting < r->most && r->bytes < MAX_WAITING_BYTES;
+    bool room = r->waiting + more < r->most && r->bytes < MAX_WAITING_BYTES;
     sync_mutex_unlock(r->mutex);
     return room;
 }

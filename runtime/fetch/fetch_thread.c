@@ -117,9 +117,7 @@ void fetch_thread_wake(struct fetch_thread *thread)
 void fetch_thread_send(struct fetch_thread *thread, struct fetch_message *message)
 {
     sync_mpsc_push(thread->inbox, &message->node);
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in drain_before_sleep() */
-    if (atomic_load_explicit(&thread->sleeping, memory_order_relaxed) != 0 &&
-        atomic_exchange_explicit(&thread->sleeping, 0, memory_order_relaxed) != 0) {
+    if (atomic_exchange_explicit(&thread->sleeping, 0, memory_order_acq_rel) != 0) {
         fetch_thread_wake(thread);
     }
 }
@@ -243,8 +241,7 @@ static int sleep_ms(const struct fetch_thread *t)
  * message. True when there is something to do. */
 static bool drain_before_sleep(struct fetch_thread *t)
 {
-    atomic_store_explicit(&t->sleeping, 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in fetch_thread_send() */
+    atomic_exchange_explicit(&t->sleeping, 1, memory_order_acq_rel);
     return read_inbox(t);
 }
 
@@ -253,7 +250,7 @@ static void wait_and_dispatch(struct fetch_thread *t)
     struct epoll_event events[EVENTS_PER_TURN];
     int timeout = drain_before_sleep(t) ? 0 : sleep_ms(t);
     int count = epoll_wait(t->epoll_fd, events, EVENTS_PER_TURN, timeout);
-    atomic_store_explicit(&t->sleeping, 0, memory_order_relaxed);
+    atomic_exchange_explicit(&t->sleeping, 0, memory_order_acq_rel);
     t->now_ns = base_mono_ns();
     for (int i = 0; i < count; i++) {
         uint64_t ignored;

@@ -29,7 +29,8 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* The connection stands, the request goes out next. */
+/* The connection stands, the request goes out next. libcurl repeats a request by itself when a
+ * kept-alive connection was closed under it; a host with a delay gets the repetition from us. */
 static int on_connected(void *ctx, char *primary_ip, char *local_ip, int primary_port,
                         int local_port)
 {
@@ -38,6 +39,10 @@ static int on_connected(void *ctx, char *primary_ip, char *local_ip, int primary
     (void)local_ip;
     (void)primary_port;
     (void)local_port;
+    if (x->connected_ns != 0 && x->unanswered && !x->job->retried) {
+        x->verdict = VERDICT_AGAIN;
+        return CURL_PREREQFUNC_ABORT;
+    }
     x->connected_ns = base_mono_ns();
     return CURL_PREREQFUNC_OK;
 }
@@ -329,6 +334,10 @@ static void give_back(struct fetch_transfer *x)
         curl_slist_free_all(x->headers);
         x->headers = NULL;
     }
+    if (x->fresh) {
+        x->fresh = false;
+        curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
+    }
     if (x->pins != NULL) {
         curl_easy_setopt(x->easy, CURLOPT_RESOLVE, NULL);
         curl_slist_free_all(x->pins);
@@ -358,6 +367,10 @@ bool fetch_transfer_start(struct fetch_thread *t, struct fetch_host *host, struc
     curl_easy_setopt(x->easy, CURLOPT_HTTP_VERSION,
                      tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(x->easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
+    if (job->retried) {
+        x->fresh = true;
+        curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
+    }
     if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) {
         goto no_memory;
     }

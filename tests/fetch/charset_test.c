@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch.h"
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct base_buffer scratch;
+static const char *charset;
+
+static struct base_slice decode(const char *body, size_t len, const char *type)
+{
+    struct base_slice out;
+    cr_assert_eq(fetch_decode(body, len, type, &scratch, &out, &charset), GLEANER_OK);
+    cr_assert(base_utf8_valid(out.data, out.len));
+    return out;
+}
+
+static void expect(const char *body, size_t len, const char *type, const char *text,
+                   const char *name)
+{
+    struct base_slice out = decode(body, len, type);
+    cr_expect_eq(out.len, strlen(text), "%s: %zu bytes of %zu", text, out.len, strlen(text));
+    cr_expect(out.len == strlen(text) && memcmp(out.data, text, out.len) == 0, "%s", text);
+    cr_expect_str_eq(charset, name);
+}
+
+#define BYTES(s) s, sizeof(s) - 1
+
+Test(charset, utf8_is_not_copied)
+{
+    const char body[] = "<p>Gr\xC3\xBC\xC3\x9F"
+                        "e";
+    struct base_slice out = decode(BYTES(body), "text/html; charset=UTF-8");
+    cr_assert_eq(out.data, body);
+    out = decode(BYTES(body), NULL);
+    cr_assert_eq(out.data, body);
+    cr_assert_str_eq(charset, "UTF-8");
+    out = decode(BYTES("plain"), "text/html; charset=iso-8859-1");
+    cr_assert_eq(scratch.data, NULL);
+}
+
+Test(charset, the_order_is_mark_header_meta_guess)
+{
+    expect(BYTES("\xEF\xBB\xBF\xC3\xA9"), "text/html; charset=windows-1251", "\xC3\xA9", "UTF-8");
+    expect(BYTES("<meta charset=koi8-r>\xE9"), "text/html; charset=windows-1252",
+           "<meta charset=koi8-r>\xC3\xA9", "windows-1252");
+    expect(BYTES("<meta charset=windows-1251>\xE9"), "text/html",
+           "<meta charset=windows-1251>\xD0\xB9", "windows-1251");
+    expect(BYTES("<meta http-equiv=content-type content='text/html; charset=euc-jp'>\xA4\xA2"),
+           NULL, "<meta http-equiv=content-type content='text/html; charset=euc-jp'>\xE3\x81\x82",
+           "EUC-JP");
+    expect(BYTES("caf\xE9 \x80"), NULL, "caf\xC3\xA9 \xE2\x82\xAC", "windows-1252");
+}
+
+Test(charset, utf16_is_known_by_its_mark_or_header_but_not_by_meta)
+{
+    expect(BYTES("\xFF\xFE"
+                 "a\0\xE9\0"),
+           NULL, "a\xC3\xA9", "UTF-16LE");
+    expect(BYTES("\xFE\xFF\0a\0\xE9"), "text/html; charset=utf-8", "a\xC3\xA9", "UTF-16BE");
+    expect(BYTES("\0a\0\xE9"), "text/html; charset=utf-16be", "a\xC3\xA9", "UTF-16BE");
+    expect(BYTES("<meta charset=utf-16>\xC3\xA9"), NULL, "<meta charset=utf-16>\xC3\xA9", "UTF-8");
+}
+
+Test(charset, invalid_bytes_become_the_replacement_character)
+{
+    expect(BYTES("a\xFF"
+                 "b"),
+           "text/html; charset=utf-8",
+           "a\xEF\xBF\xBD"
+           "b",
+           "UTF-8");
+    expect(BYTES("a\xC3"), "text/html; charset=utf-8", "a\xEF\xBF\xBD", "UTF-8");
+    expect(BYTES("\xED\xA0\x80"), "text/html; charset=utf-8",
+           "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", "UTF-8");
+    expect(BYTES("x\x81"), "text/html; charset=shift_jis", "x\xEF\xBF\xBD", "Shift_JIS");
+}
+
+Test(charset, asian_encodings_are_converted)
+{
+    expect(BYTES("\x93\xFA\x96\x7B"), "text/html; charset=\"Shift_JIS\"",
+           "\xE6\x97\xA5\xE6\x9C\xAC", "Shift_JIS");
+    expect(BYTES("\xD6\xD0\xCE\xC4"), "text/html;charset=GB2312", "\xE4\xB8\xAD\xE6\x96\x87",
+           "GBK");
+    expect(BYTES("\xA4\xA4\xA4\xE5"), "text/html;charset=big5", "\xE4\xB8\xAD\xE6\x96\x87", "Big5");
+    expect(BYTES("\xC7\xD1"), "text/html;charset=euc-kr", "\xED\x95\x9C", "EUC-KR");
+    expect(BYTES("\x1B$B$\"\x1B(B!"), "text/html;charset=iso-2022-jp", "\xE3\x81\x82!",
+           "ISO-2022-JP");
+    expect(BYTES("\x94\x39\xDA\x33"), "text/html;charset=gb18030", "\xF0\x9F\x92\xA9", "gb18030");
+}
+
+Test(charset, meta_counts_only_in_the_first_1024_bytes)
+{
+    char body[2100];
+    memset(body, ' ', sizeof(body));
+    memcpy(body + 1100, "<meta charset=koi8-r>\xE9", 22);
+    decode(body, sizeof(body), NULL);
+    cr_assert_str_eq(charset, "windows-1252");
+    memset(body, ' ', sizeof(body));
+    memcpy(body + 900, "<meta charset=koi8-r>\xE9", 22);
+    decode(body, sizeof(body), NULL);
+    cr_assert_str_eq(charset, "KOI8-R");
+}
+
+Test(charset, unknown_names_are_passed_over)
+{
+    expect(BYTES("<meta charset=klingon><meta charset=koi8-r>\xC1"), "text/html; charset=elvish",
+           "<meta charset=klingon><meta charset=koi8-r>\xD0\xB0", "KOI8-R");
+    expect(BYTES(""), "text/html; charset=", "", "UTF-8");
+}
+
+Test(charset, long_bodies_are_converted_whole)
+{
+    struct base_buffer body = {0};
+    for (int i = 0; i < 100000; i++) {
+        base_buffer_append(&body, "\xE9", 1);
+    }
+    struct base_slice out = decode(body.data, body.len, "text/html; charset=latin1");
+    cr_assert_eq(out.len, 200000);
+    cr_assert_eq(memcmp(out.data + 199998, "\xC3\xA9", 2), 0);
+    base_buffer_fini(&body);
+}
+
+Test(charset, characters_across_piece_borders_are_kept)
+{
+    static const struct {
+        const char *type, *bytes, *text;
+    } cases[] = {
+        {"text/html; charset=shift_jis", "\x93\xFA", "\xE6\x97\xA5"},
+        {"text/html; charset=gb18030", "\x94\x39\xDA\x33", "\xF0\x9F\x92\xA9"},
+        {"text/html; charset=euc-kr", "\xC7\xD1", "\xED\x95\x9C"},
+        {"text/html; charset=big5", "\xA4\xA4", "\xE4\xB8\xAD"},
+        {"text/html; charset=utf-16le", "\x3D\xD8\xA9\xDC", "\xF0\x9F\x92\xA9"},
+    };
+    for (size_t i = 0; i < BASE_ARRAY_LEN(cases); i++) {
+        struct base_buffer body = {0}, text = {0};
+        size_t wide = strstr(cases[i].type, "utf-16") != NULL ? 2 : 1;
+        for (int n = 0; n < 9000; n++) {
+            bool odd = n % 7 == 0;
+            base_buffer_append(&body, odd ? "a\0" : cases[i].bytes,
+                               odd ? wide : strlen(cases[i].bytes));
+            base_buffer_append_str(&text, odd ? "a" : cases[i].text);
+        }
+        struct base_slice out = decode(body.data, body.len, cases[i].type);
+        cr_expect(base_slice_equal(out, (struct base_slice){text.data, text.len}), "%s",
+                  cases[i].type);
+        base_buffer_fini(&body);
+        base_buffer_fini(&text);
+    }
+}
+
+Test(charset, random_bytes_come_out_as_valid_utf8_from_every_encoding)
+{
+    static const char *const names[] = {
+        "utf-8",          "utf-16le",    "gbk",          "gb18030",    "big5",   "shift_jis",
+        "euc-jp",         "euc-kr",      "iso-2022-jp",  "koi8-u",     "ibm866", "macintosh",
+        "x-user-defined", "windows-874", "iso-8859-8-i", "replacement"};
+    struct base_random random;
+    char body[5000], type[64];
+    base_random_init(&random, 1252);
+    for (int round = 0; round < 200; round++) {
+        size_t len = base_random_below(&random, sizeof(body));
+        for (size_t i = 0; i < len; i++) {
+            body[i] = (char)base_random_next(&random);
+        }
+        for (size_t i = 0; i < BASE_ARRAY_LEN(names); i++) {
+            snprintf(type, sizeof(type), "text/html; charset=%s", names[i]);
+            decode(body, len, type);
+        }
+    }
+}
