@@ -2,10 +2,12 @@
 /* Hosts and the schedule: which host may start a request, and when. */
 #include "fetch_internal.h"
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define KEEP_IDLE_HOSTS 4096
+#define LOOK_AT_IDLE 16 /* for one new host; those with a delay still running are passed over */
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
@@ -87,6 +89,22 @@ static void host_destroy(struct fetch_host *host)
     free(host);
 }
 
+/* libcurl's table of addresses would grow for ever. */
+static void unpin(struct fetch_thread *t, const struct fetch_host *host)
+{
+    static const char *const ports[] = {"80", "443"};
+    char line[320];
+    const char *own = strrchr(host->key, ':');
+    if (host->pinned_serial == 0) {
+        return;
+    }
+    for (size_t i = 0; i < (host->default_port ? 2 : 1); i++) {
+        snprintf(line, sizeof(line), "-%s:%s", host->name, host->default_port ? ports[i] : own + 1);
+        struct curl_slist *more = curl_slist_append(t->unpins, line);
+        t->unpins = more != NULL ? more : t->unpins;
+    }
+}
+
 static void forget_host(struct fetch_thread *t, struct fetch_host *host)
 {
     struct fetch_host **at = &t->buckets[host->hash & (t->bucket_count - 1)];
@@ -94,6 +112,7 @@ static void forget_host(struct fetch_thread *t, struct fetch_host *host)
         at = &(*at)->chain;
     }
     *at = host->chain;
+    unpin(t, host);
     leave_place(t, host);
     fetch_timer_cancel(&t->timers, &host->timer);
     t->host_count--;
@@ -105,7 +124,7 @@ static void forget_host(struct fetch_thread *t, struct fetch_host *host)
 static void forget_idle_hosts(struct fetch_thread *t)
 {
     struct fetch_host *host = t->idle_head;
-    while (host != NULL && t->host_count > KEEP_IDLE_HOSTS) {
+    for (int i = 0; i < LOOK_AT_IDLE && host != NULL && t->host_count > KEEP_IDLE_HOSTS; i++) {
         struct fetch_host *next = host->next;
         if (host->hold_until_ns <= t->now_ns && host->next_start_ns <= t->now_ns) {
             forget_host(t, host);

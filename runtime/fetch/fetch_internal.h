@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #define FETCH_MAX_RETRY_AFTER_MS (UINT64_C(3600) * 1000)
-#define FETCH_MAX_HEADER_LINES 200
+#define FETCH_MAX_HEADER_LINES 200u
 #define FETCH_MAX_CRAWL_DELAY_S 60
 #define FETCH_ROBOTS_MAX_BYTES (512u * 1024) /* RFC 9309 asks for 500 KiB at least */
 #define FETCH_ROBOTS_MAX_REDIRECTS 5
@@ -294,6 +294,7 @@ struct fetch_thread {
     uint8_t *sockets; /* per descriptor: low nibble wanted by libcurl, high nibble in epoll */
     size_t socket_count;
     struct fetch_transfer *free_transfers, *running;
+    struct curl_slist *unpins; /* addresses that libcurl may forget, told with the next pins */
     struct fetch_host **buckets;
     size_t bucket_count, host_count;
     struct fetch_host *ready_head, *ready_tail, *idle_head, *idle_tail;
@@ -411,8 +412,8 @@ void fetch_transfer_cancel_all(struct fetch_thread *thread);
 /** Read libcurl's completion messages; true when there were any. */
 bool fetch_transfers_collect(struct fetch_thread *thread);
 void fetch_transfers_free(struct fetch_thread *thread);
-size_t fetch_transfer_on_header(char *data, size_t size, size_t count, void *ctx);
-size_t fetch_transfer_on_body(char *data, size_t size, size_t count, void *ctx);
+/** fetch_callbacks.c: install what libcurl calls. */
+void fetch_callbacks_set(struct fetch_transfer *transfer);
 /** Classify a finished transfer and end or forward its job. */
 void fetch_answer(struct fetch_transfer *transfer, CURLcode code);
 /** Sizes and timings, while libcurl still has the transfer. */

@@ -373,6 +373,7 @@ void fetch_thread_destroy(struct fetch_thread **thread)
     *thread = NULL;
     fetch_transfers_free(t);
     fetch_hosts_free(t);
+    curl_slist_free_all(t->unpins);
     if (t->multi != NULL) {
         curl_multi_cleanup(t->multi);
     }
