@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the markdown writer: text_markdown.c writes lines, text_markdown_blocks.c blocks. */
+/* Inside the markdown writer: text_markdown.c writes lines, text_markdown_blocks.c blocks,
+ * text_markdown_code.c code. */
 #ifndef TEXT_MARKDOWN_H
 #define TEXT_MARKDOWN_H
 
@@ -18,6 +19,8 @@ void markdown_suspend_inlines(struct markdown_writer *writer);
 
 void markdown_open_block(struct markdown_writer *writer, const struct text_element *element);
 void markdown_close_block(struct markdown_writer *writer, uintptr_t tag);
+void markdown_begin_code(struct markdown_writer *writer, const struct text_element *element,
+                         bool is_block);
 void markdown_open_in_code(struct markdown_writer *writer, const struct text_element *element);
 void markdown_close_in_code(struct markdown_writer *writer, uintptr_t tag);
 void markdown_end_code(struct markdown_writer *writer);
