@@ -116,10 +116,11 @@ enum gleaner_status mongo_client_ping(mongo_client *client, struct mongo_error *
 
 enum mongo_command_kind { MONGO_READ, MONGO_WRITE };
 /**
- * Run one command on `database`, on the primary. Writes are acknowledged by the journal, unless the
- * URI says `journal=...` itself. `reply` is initialised here and destroyed by the caller in every
- * case (bson_destroy). A reply with writeErrors or a writeConcernError is GLEANER_OK here when the
- * command itself succeeded: the caller reads them.
+ * Run one command on `database`, on the primary. Writes are acknowledged by a
+ * majority and from the journal, unless the URI says `w` or `journal` itself. `reply` is
+ * initialised here and destroyed by the caller in every case (bson_destroy). A reply with
+ * writeErrors or a writeConcernError is GLEANER_OK here when the command itself succeeded: the
+ * caller reads them.
  */
 enum gleaner_status mongo_command(mongo_client *client, const char *database,
                                   enum mongo_command_kind kind, const struct _bson_t *command,

@@ -32,10 +32,13 @@ static enum gleaner_status fail(mongoc_client_t *client, uint64_t started_ns,
     return mongo_error_status(error->error_class);
 }
 
-/* mongod writes its journal every 100 ms, and w:1 alone is answered before that: a server that is
- * killed forgets what it has acknowledged (seen in tests/store_mongo). So our writes ask for the
- * journal unless the URI says `journal` itself; `w` stays what URI and server make it. */
-static void ask_for_journal(mongoc_client_t *client, bson_t *opts)
+/* Durable means: survives a kill of the server, and of the primary in a replica set.
+ *  - mongod writes its journal every 100 ms and answers w:1 before that: a killed one forgets what
+ * it has acknowledged. So j:true.
+ *  - {j: true} alone makes w 1, not the server's default of majority: a new primary may not have
+ * it. So w:majority, which a single server takes as 1. tests/store_mongo lost jobs in both ways.
+ * What the URI says itself (w, journal) stays. */
+static void ask_for_durable(mongoc_client_t *client, bson_t *opts)
 {
     const mongoc_write_concern_t *given = mongoc_client_get_write_concern(client);
     if (mongoc_write_concern_journal_is_set(given)) {
@@ -43,6 +46,9 @@ static void ask_for_journal(mongoc_client_t *client, bson_t *opts)
     }
     mongoc_write_concern_t *durable = mongoc_write_concern_copy(given);
     mongoc_write_concern_set_journal(durable, true);
+    if (mongoc_write_concern_get_w(given) == MONGOC_WRITE_CONCERN_W_DEFAULT) {
+        mongoc_write_concern_set_w(durable, MONGOC_WRITE_CONCERN_W_MAJORITY);
+    }
     mongoc_write_concern_append(durable, opts);
     mongoc_write_concern_destroy(durable);
 }
@@ -58,7 +64,7 @@ static bool run(mongoc_client_t *client, const char *database, enum mongo_comman
      * command); that is what we want: the store repeats its idempotent calls itself, once, on
      * another client. */
     bson_t opts = BSON_INITIALIZER;
-    ask_for_journal(client, &opts);
+    ask_for_durable(client, &opts);
     bool ok = mongoc_client_write_command_with_opts(client, database, command, &opts, reply, error);
     bson_destroy(&opts);
     return ok;

@@ -115,6 +115,38 @@ Test(mongo_trouble, a_dead_server_is_an_error_in_time_and_a_restarted_one_has_ev
     end();
 }
 
+Test(mongo_trouble, a_killed_primary_of_three_loses_nothing_acknowledged, .timeout = 180)
+{
+    struct store_jobs before = {0}, after = {0};
+    enum gleaner_status status = GLEANER_E_DOWN;
+    rig_start(&rig, &(struct fixture_mongod_options){.members = 3});
+    RIG_OK(&rig, store_queue_open(rig.store, "crawl/t", &queue, &rig.error));
+    put(queue, 30);
+    RIG_OK(&rig, store_claim(queue, &ten, &before, &rig.error));
+    cr_assert_eq(before.count, 10);
+    int primary = fixture_mongod_primary(rig.server);
+    cr_assert_geq(primary, 0);
+    fixture_mongod_kill(rig.server, (unsigned)primary);
+    struct store_counts counts = {0};
+    for (int i = 0; i < 200 && status != GLEANER_OK; i++) { /* until another one is elected */
+        (void)!gleaner_db_wait_up(rig.db, 30000);
+        status = store_count(queue, &counts, &rig.error);
+    }
+    cr_assert_eq(status, GLEANER_OK, "%s", rig.error.message);
+    cr_expect_eq(counts.leased, 10);
+    cr_expect_eq(counts.ready, 20);
+    RIG_OK(&rig, store_claim(queue, &ten, &after, &rig.error));
+    cr_expect_eq(after.count, 10);
+    for (size_t i = 0; i < after.count; i++) {
+        for (size_t k = 0; k < before.count; k++) {
+            cr_expect_neq(after.jobs[i].key, before.jobs[k].key, "claimed twice");
+        }
+    }
+    store_jobs_fini(&before);
+    store_jobs_fini(&after);
+    end();
+}
+
 /* ---- rivals: two stores, four threads, one frontier ---- */
 
 struct rival {
