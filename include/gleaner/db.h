@@ -18,7 +18,8 @@
  *     gleaner_db_close(&db, 5000);
  *
  * One supervisor thread owns connecting, health and refresh. Callers never connect and never wait
- * in the driver for a server to be selected: they get a warm client, or a reason, by their deadline.
+ * in the driver for a server to be selected: they get a warm client, or a reason, by their
+ * deadline.
  *
  * ABI: structs start with their size; fields are only appended.
  *   2026-11-23  version 1
@@ -46,37 +47,38 @@ struct gleaner_error {
 /* Every number's source: the application's defaults (where safe) or libmongoc's measured
  * behaviour; see runtime/db/README.md. 0 in a field means its default. */
 struct gleaner_db_options {
-    size_t size;               /**< sizeof(struct gleaner_db_options), set by the init function */
-    const char *uri;           /**< primary; NULL: straight to embedded (no server wanted) */
-    const char *fallback_uri;  /**< second choice, or NULL */
-    const char *app_name;      /**< prefix of the appName census, default "gleaner" */
-    const char *database;      /**< when the URI names none, default "bambisleep" */
-    uint32_t max_pool_size;    /**< default 10 (1..100) */
-    uint32_t min_pool_size;    /**< default 2 */
-    uint32_t max_connecting;   /**< default 2 */
-    uint32_t wait_queue_timeout_ms;    /**< default 0: the caller's deadline alone */
-    uint32_t max_idle_ms;              /**< default 60,000 */
-    uint32_t server_selection_ms;      /**< default 2,000 */
-    uint32_t connect_ms;               /**< default 5,000: also the stuck-pending deadline */
-    uint32_t socket_ms;                /**< default 10,000 */
-    uint32_t heartbeat_ms;             /**< default 10,000 */
-    uint32_t health_interval_ms;       /**< default 30,000 */
-    uint32_t unhealthy_after;          /**< default 2 failed checks in a row */
-    uint32_t pool_check_interval_ms;   /**< default 45,000, the first after 5,000 */
+    size_t size;              /**< sizeof(struct gleaner_db_options), set by the init function */
+    const char *uri;          /**< primary; NULL: straight to embedded (no server wanted) */
+    const char *fallback_uri; /**< second choice, or NULL */
+    const char *app_name;     /**< prefix of the appName census, default "gleaner" */
+    const char *database;     /**< when the URI names none, default "bambisleep" */
+    uint32_t max_pool_size;   /**< default 10 (1..100) */
+    uint32_t min_pool_size;   /**< default 2 */
+    uint32_t max_connecting;  /**< default 2 */
+    uint32_t wait_queue_timeout_ms;        /**< default 0: the caller's deadline alone */
+    uint32_t max_idle_ms;                  /**< default 60,000 */
+    uint32_t server_selection_ms;          /**< default 2,000 */
+    uint32_t connect_ms;                   /**< default 5,000: also the stuck-pending deadline */
+    uint32_t socket_ms;                    /**< default 10,000 */
+    uint32_t heartbeat_ms;                 /**< default 10,000 */
+    uint32_t health_interval_ms;           /**< default 30,000 */
+    uint32_t unhealthy_after;              /**< default 2 failed checks in a row */
+    uint32_t pool_check_interval_ms;       /**< default 45,000, the first after 5,000 */
     uint32_t connection_check_interval_ms; /**< default 60,000 */
-    uint32_t refresh_interval_ms;      /**< default 14,400,000 (4 h) less up to 2.5 % */
-    uint32_t reconnect_limit;          /**< default 10 ... */
-    uint32_t reconnect_window_ms;      /**< ... in 300,000 */
-    uint32_t backoff_base_ms;          /**< default 500, full jitter */
-    uint32_t backoff_cap_ms;           /**< default 30,000 */
-    uint32_t return_checks;            /**< good checks before going back to the primary, default 3 */
-    uint32_t return_span_ms;           /**< ... over at least, default 3,000 */
+    uint32_t refresh_interval_ms;          /**< default 14,400,000 (4 h) less up to 2.5 % */
+    uint32_t reconnect_limit;              /**< default 10 ... */
+    uint32_t reconnect_window_ms;          /**< ... in 300,000 */
+    uint32_t backoff_base_ms;              /**< default 500, full jitter */
+    uint32_t backoff_cap_ms;               /**< default 30,000 */
+    uint32_t return_checks;  /**< good checks before going back to the primary, default 3 */
+    uint32_t return_span_ms; /**< ... over at least, default 3,000 */
     bool no_retry_writes;
     /* Called on the supervisor thread after each published transition; must not block. */
     void (*on_state)(void *ctx, const char *phase, const char *tier, const char *reason);
     void *on_state_ctx;
-    /* Driver pools per generation, 1..16, default 2: what stalls for libmongoc's 1.0 s after a socket
-     * error is one of them (runtime/supervisor/README.md). Each costs 2 threads and 2 connections. */
+    /* Driver pools per generation, 1..16, default 2: what stalls for libmongoc's 1.0 s after a
+     * socket error is one of them (runtime/supervisor/README.md). Each costs 2 threads and 2
+     * connections. */
     uint32_t driver_pools;
 };
 GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
@@ -94,9 +96,9 @@ gleaner_db_open(const struct gleaner_db_options *options, struct gleaner_db **ou
 /* A client on loan. Plain data; give the same struct back. */
 struct gleaner_client {
     mongoc_client_t *client;
-    const char *database;    /**< of the endpoint's URI */
-    const char *tier;        /**< "primary" or "fallback": where this client really is */
-    uint64_t version;        /**< of the snapshot it was handed out under */
+    const char *database; /**< of the endpoint's URI */
+    const char *tier;     /**< "primary" or "fallback": where this client really is */
+    uint64_t version;     /**< of the snapshot it was handed out under */
     uint64_t loan;
     uint64_t connection_id;
     uint32_t slot;
@@ -118,7 +120,8 @@ gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_
 /**
  * Give it back, with the driver's error if the operation failed (NULL if not). The error is
  * classified by code, reported to the supervisor without waiting, and decides whether the client
- * goes on serving. The error of a server's answer (duplicate key, a bad document) costs nothing. Returns GLEANER_E_STALE for a double or foreign return (nothing happens).
+ * goes on serving. The error of a server's answer (duplicate key, a bad document) costs nothing.
+ * Returns GLEANER_E_STALE for a double or foreign return (nothing happens).
  */
 GLEANER_API enum gleaner_status gleaner_db_check_in(struct gleaner_db *db,
                                                     struct gleaner_client *client,
@@ -127,8 +130,9 @@ GLEANER_API enum gleaner_status gleaner_db_check_in(struct gleaner_db *db,
 /* What is published. Strings are copies. */
 struct gleaner_db_state {
     size_t size;
-    char phase[16];  /**< starting connected degraded reconnecting fallback embedded draining closed */
-    char tier[16];   /**< primary fallback embedded none: where operations go now */
+    char phase[16]; /**< starting connected degraded reconnecting fallback embedded draining closed
+                     */
+    char tier[16];  /**< primary fallback embedded none: where operations go now */
     char address[192];
     char reason[160];
     uint64_t version;

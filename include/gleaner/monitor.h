@@ -29,11 +29,11 @@ struct gleaner_monitor_report {
     bool is_healthy;
     uint32_t failed_checks_in_row;
     uint64_t checks, last_check_age_ms, last_round_trip_us;
-    uint64_t reconnects;               /**< in all */
-    uint32_t reconnect_tokens;         /**< left of the storm limit */
+    uint64_t reconnects;       /**< in all */
+    uint32_t reconnect_tokens; /**< left of the storm limit */
     /* connection monitor */
     int64_t server_current, server_available, server_total_created; /**< -1 = not allowed to see */
-    uint32_t alerts;                   /**< raised now */
+    uint32_t alerts;                                                /**< raised now */
     /* state */
     uint64_t reports, stale_reports, transitions;
 };

@@ -24,20 +24,20 @@ extern "C" {
 
 enum gleaner_status {
     GLEANER_OK = 0,
-    GLEANER_E_INVALID = 1,      /**< an argument or input is wrong; the detail names it */
-    GLEANER_E_NOMEM = 2,        /**< memory could not be had */
-    GLEANER_E_IO = 3,           /**< a file operation failed; the detail carries errno's text */
-    GLEANER_E_BUSY = 4,         /**< taken or locked now; retry later */
-    GLEANER_E_TIMEOUT = 5,      /**< the deadline passed */
-    GLEANER_E_DOWN = 6,         /**< the published state says that the target is down */
-    GLEANER_E_CLOSED = 7,       /**< the object is closed or draining */
-    GLEANER_E_STALE = 8,        /**< generation, ticket or fencing token is older than the present one */
-    GLEANER_E_NOT_FOUND = 9,    /**< no such thing */
-    GLEANER_E_EXISTS = 10,      /**< the key is there already */
-    GLEANER_E_FULL = 11,        /**< a size limit is reached, or the disk is full; nothing was written */
-    GLEANER_E_LIMIT = 12,       /**< input exceeds a configured limit */
-    GLEANER_E_AUTH = 13,        /**< authentication or authorisation was refused */
-    GLEANER_E_CONFIG = 14,      /**< a setting is wrong; retrying cannot help */
+    GLEANER_E_INVALID = 1, /**< an argument or input is wrong; the detail names it */
+    GLEANER_E_NOMEM = 2,   /**< memory could not be had */
+    GLEANER_E_IO = 3,      /**< a file operation failed; the detail carries errno's text */
+    GLEANER_E_BUSY = 4,    /**< taken or locked now; retry later */
+    GLEANER_E_TIMEOUT = 5, /**< the deadline passed */
+    GLEANER_E_DOWN = 6,    /**< the published state says that the target is down */
+    GLEANER_E_CLOSED = 7,  /**< the object is closed or draining */
+    GLEANER_E_STALE = 8,   /**< generation, ticket or fencing token is older than the present one */
+    GLEANER_E_NOT_FOUND = 9, /**< no such thing */
+    GLEANER_E_EXISTS = 10,   /**< the key is there already */
+    GLEANER_E_FULL = 11,   /**< a size limit is reached, or the disk is full; nothing was written */
+    GLEANER_E_LIMIT = 12,  /**< input exceeds a configured limit */
+    GLEANER_E_AUTH = 13,   /**< authentication or authorisation was refused */
+    GLEANER_E_CONFIG = 14, /**< a setting is wrong; retrying cannot help */
     GLEANER_E_NETWORK = 15,     /**< the transport failed; retrying may help */
     GLEANER_E_REFUSED = 16,     /**< policy forbids it (address guard, robots.txt, scope) */
     GLEANER_E_CORRUPT = 17,     /**< stored bytes do not check out */

@@ -27,30 +27,30 @@ extern "C" {
 #define GLEANER_MODULE_ABI 1
 #define GLEANER_MODULE_SYMBOL "gleaner_module"
 
-struct gleaner_task;              /* one page in work; opaque, belongs to the host */
+struct gleaner_task; /* one page in work; opaque, belongs to the host */
 struct _mongoc_client_t;
 
 /* A fetched page. Pointers are valid until handle returns. Strings are NUL-terminated. */
 struct gleaner_page {
-    size_t size;               /**< sizeof in the host */
-    const char *url;           /**< effective address, normalised, no fragment */
+    size_t size;     /**< sizeof in the host */
+    const char *url; /**< effective address, normalised, no fragment */
     size_t url_len;
-    const char *body;          /**< UTF-8, NUL-terminated */
+    const char *body; /**< UTF-8, NUL-terminated */
     size_t body_len;
-    const char *content_type;  /**< as sent, "" if none */
-    const char *charset;       /**< what the body was decoded from, "UTF-8" etc. */
-    const char *type;          /**< what was asked for: page, text, image, video, files */
+    const char *content_type; /**< as sent, "" if none */
+    const char *charset;      /**< what the body was decoded from, "UTF-8" etc. */
+    const char *type;         /**< what was asked for: page, text, image, video, files */
     int http_status;
     uint32_t depth;
-    int64_t fetched_at_ms;     /**< wall clock, UTC */
-    bool want_markdown;        /**< --content markdown: text as markdown */
-    bool want_links;           /**< false: links would be thrown away (depth limit) */
+    int64_t fetched_at_ms; /**< wall clock, UTC */
+    bool want_markdown;    /**< --content markdown: text as markdown */
+    bool want_links;       /**< false: links would be thrown away (depth limit) */
 };
 
 /* Services of the host. All functions: called from handle, on its thread, with its task. */
 struct gleaner_host {
-    size_t size;   /**< sizeof in the host */
-    uint32_t abi;  /**< GLEANER_MODULE_ABI of the host */
+    size_t size;  /**< sizeof in the host */
+    uint32_t abi; /**< GLEANER_MODULE_ABI of the host */
 
     /* -- emit a document: begin, add fields in order, commit. One at a time per task.
      * collection NULL = the crawl's own; key makes the id: the same key replaces. Text is UTF-8;
@@ -74,7 +74,8 @@ struct gleaner_host {
 
     /** level: 0 error, 1 warning, 2 information, 3 debug. */
     void (*log)(struct gleaner_task *task, int level, const char *message);
-    /** Add to a named counter shown in status and metrics; `name` must live as long as the module. */
+    /** Add to a named counter shown in status and metrics; `name` must live as long as the module.
+     */
     void (*count)(struct gleaner_task *task, const char *name, uint64_t n);
 
     /** A MongoDB client, or a reason, within timeout_ms; never an endless wait.
@@ -107,9 +108,9 @@ enum gleaner_verdict {
 };
 
 struct gleaner_module {
-    size_t size;          /**< sizeof(struct gleaner_module) at its build */
-    uint32_t abi;         /**< GLEANER_MODULE_ABI at its build */
-    const char *name;     /**< [a-z0-9_]{1,31} */
+    size_t size;      /**< sizeof(struct gleaner_module) at its build */
+    uint32_t abi;     /**< GLEANER_MODULE_ABI at its build */
+    const char *name; /**< [a-z0-9_]{1,31} */
     const char *version;
     const char *const *types; /**< NULL-terminated: which job types it takes */
     /** Once, before any handle. *state is passed to the others. May be NULL. */

@@ -137,7 +137,7 @@ const struct setting settings_table[] = {
       "limit of a module's work on one page" },
     { "worker.batch_pages", "batch", NULL, SETTING_NUMBER, GROUP_WORKER | X, false, AT(batch_pages), "64", 1, 10000, NULL, "N",
       "pages stored together" },
-    { "worker.batch_ms", "batch-time", NULL, SETTING_NUMBER, GROUP_WORKER | X, false, AT(batch_ms), "50", 1, 60000, NULL, "MS",
+    { "worker.batch_ms", "batch-time", NULL, SETTING_NUMBER, GROUP_WORKER | X, false, AT(batch_ms), "20", 1, 60000, NULL, "MS",
       "age at which an incomplete batch is stored" },
     { "worker.lease_ms", "lease", NULL, SETTING_NUMBER, GROUP_WORKER | X, false, AT(lease_ms), "60000", 1000, DAY_MS, NULL, "MS",
       "a job not finished by then may be claimed by another process" },

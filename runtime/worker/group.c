@@ -15,8 +15,8 @@ static void fill_defaults(struct worker_options *options)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     set_default(&options->threads, processors > 0 ? (uint32_t)processors : 1);
-    set_default(&options->batch_pages, 100);
-    set_default(&options->batch_ms, 200);
+    set_default(&options->batch_pages, 64);
+    set_default(&options->batch_ms, 20);
     set_default(&options->prefetch, 128);
     set_default(&options->handle_ms, 60000);
     if (options->batch_bytes == 0) {

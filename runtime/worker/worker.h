@@ -28,9 +28,9 @@ struct worker_options {
     bool markdown;
     bool is_crawl;        /* redirects become links, pages are followed; ends when done */
     uint64_t max_pages;   /* 0 = no limit */
-    uint32_t batch_pages; /* default 100 */
+    uint32_t batch_pages; /* default 64 */
     uint64_t batch_bytes; /* default 8 MiB */
-    uint32_t batch_ms;    /* default 200: oldest page of an unsettled batch */
+    uint32_t batch_ms;    /* default 20: oldest page of an unsettled batch */
     uint32_t prefetch;    /* jobs held ahead of the fetchers, default 2 x max_transfers */
     uint32_t handle_ms;   /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
     uint32_t give_up_ms;  /* settling failed without a break for so long: end; 0 = never */

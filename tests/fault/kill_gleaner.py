@@ -18,7 +18,7 @@ def main():
     site, data = Site(), tempfile.mkdtemp(prefix="gleaner-kill-")
     mongod = Mongod() if a.store == "mongodb" else None
     target = mongod.uri if mongod else "embedded"
-    command = gleaner("crawl", site.url, "--data", data, "--to", target, "--allow-net", "127.0.0.0/8", "--concurrency", "8", "--no-progress")
+    command = gleaner("crawl", site.url, "--data", data, "--to", target, "--allow-net", "127.0.0.0/8", "--concurrency", "8", "--no-progress", "--log-level", "info")
     print(f"seed={a.seed} store={a.store} kills={a.kills}", flush=True)
     try:
         expected = independent_pages(site.url)
@@ -39,7 +39,7 @@ def main():
             code = process.wait(300)
             break
         log = open(f"{data}/log").read()
-        leased = sum(int(n) for n in re.findall(r"leases_taken_back=(\d+)", log))
+        leased = sum(int(n) for n in re.findall(r"event=leases_taken_back count=(\d+)", log))
         requests = site.requests()
         again = sum(n - 1 for n in requests.values())
         print(f"killed={killed} exit={code} requests={sum(requests.values())} fetched_again={again} on_lease_at_kills={leased}")

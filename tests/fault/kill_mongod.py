@@ -31,8 +31,8 @@ def one(site, expected, down):
         ok = code == (0 if down is not None else 4)
         if down is None:
             mongod.start()
-            drain = subprocess.run(gleaner("spool", "drain", "--data", data, "--to", mongod.uri), capture_output=True, text=True)
-            print(f"spool drain: exit={drain.returncode} {drain.stdout.strip()}")
+            drain = subprocess.run(gleaner("drain", "--data", data, "--to", mongod.uri), capture_output=True, text=True)
+            print(f"drain: exit={drain.returncode} {drain.stdout.strip()}")
             ok = ok and drain.returncode == 0
         again = sum(n - 1 for n in site.requests().values())
         ok = compare(exported("--data", data, "--to", mongod.uri), expected) and ok and again == 0
