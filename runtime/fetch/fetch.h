@@ -184,6 +184,30 @@ void fetch_robots_match(const struct fetch_robots *robots, const char *agent, co
 /** Sitemap line i, or NULL past the end. */
 const char *fetch_robots_sitemap(const struct fetch_robots *robots, size_t i);
 
+/* ---- sitemaps: pure functions --------------------------------------------------------------- */
+
+/* What a sitemap says. Owned by itself; strings are NUL-terminated. */
+struct fetch_sitemap {
+    const char **urls, **sitemaps; /* absolute, normalised, unique, in order */
+    size_t url_count, sitemap_count;
+    bool is_cut; /* a limit, or something broken: there may have been more */
+    struct base_arena arena;
+};
+/**
+ * Read a sitemap or an index of sitemaps (XML), RSS, Atom, a list of URLs, or the Sitemap lines of
+ * a robots.txt; each also gzipped. `url` is where it came from: relative addresses are resolved
+ * against it; NULL or "" = there are none.
+ *
+ * Thread:  [any]; pure. Nothing is fetched, no entity is expanded.
+ * Errors:  GLEANER_E_INVALID / GLEANER_E_UNSUPPORTED `url` is no http(s) URL; GLEANER_E_NOMEM.
+ *          Broken content is no error: what can be read is read.
+ * Source:  limits of sitemaps.org: 50 MiB after decompression, 50,000 URLs.
+ */
+GLEANER_MUST_CHECK enum gleaner_status fetch_sitemap_parse(const char *body, size_t len,
+                                                           const char *url,
+                                                           struct fetch_sitemap **out);
+void fetch_sitemap_free(struct fetch_sitemap **sitemap);
+
 /** The address guard alone, for tests and tools: may this address be connected to? `address` is a
  *  numeric IPv4 or IPv6 address. */
 struct fetch_guard;
