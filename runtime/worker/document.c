@@ -188,9 +188,6 @@ void document_text(struct gleaner_task *task, const char *name, const char *text
     }
     if (strcmp(place.name, "url") == 0) {
         task->pending.url = keep_name(documents_of(task), clean.data, clean.len);
-    } else if (strcmp(place.name, "text") == 0 && !task->worker->group->options.is_crawl) {
-        base_buffer_reset(&task->result_text, 1 << 20);
-        base_buffer_append(&task->result_text, clean.data, clean.len);
     }
 }
 
@@ -314,7 +311,6 @@ void document_task_reset(struct gleaner_task *task)
     document_abort(task);
     task->first_document = documents_of(task)->count;
     base_buffer_reset(&task->links, 1 << 20);
-    base_buffer_reset(&task->result_text, 1 << 20);
     base_buffer_reset(&task->last_message, 4096);
     task->noindex = task->nofollow = task->has_found = task->found = false;
 }

@@ -31,7 +31,6 @@ static void worker_fini(struct worker *worker)
 {
     struct gleaner_task *task = &worker->task;
     base_buffer_fini(&task->links);
-    base_buffer_fini(&task->result_text);
     base_buffer_fini(&task->last_message);
     base_buffer_fini(&task->repaired);
     base_buffer_fini(&worker->decoded);

@@ -118,39 +118,6 @@ static void add_links(struct worker *worker, const struct held_job *held)
     }
 }
 
-/* `results` of a submission: always the whole skeleton, since a missing array makes a concurrent
- * save of the application fail (reference/application.md). */
-static void add_results(struct worker *worker, const struct held_job *held,
-                        struct store_outcome *outcome)
-{
-    static const char *const kinds[] = {"text", "image", "video"};
-    struct gleaner_task *task = &worker->task;
-    bson_t results, kind, array;
-
-    bson_init(&results);
-    for (size_t i = 0; i < BASE_ARRAY_LEN(kinds); i++) {
-        bool is_ours = strcmp(kinds[i], held->job.type) == 0;
-        bson_append_document_begin(&results, kinds[i], -1, &kind);
-        BSON_APPEND_BOOL(&kind, "contentFound", is_ours && outcome->content_found);
-        if (i == 0) {
-            bson_append_utf8(&kind, "content", -1,
-                             is_ours && task->result_text.len ? task->result_text.data : "",
-                             is_ours ? (int)task->result_text.len : 0);
-        } else {
-            bson_append_array_begin(&kind, "content", -1, &array);
-            bson_append_array_end(&kind, &array);
-        }
-        bson_append_document_end(&results, &kind);
-    }
-    uint8_t *copy = base_arena_alloc(&worker->batch.arena, results.len);
-    if (copy != NULL) {
-        memcpy(copy, bson_get_data(&results), results.len);
-        outcome->results = copy;
-        outcome->results_len = results.len;
-    }
-    bson_destroy(&results);
-}
-
 static void accept_page(struct worker *worker, struct held_job *held)
 {
     struct worker_group *group = worker->group;
@@ -161,7 +128,7 @@ static void accept_page(struct worker *worker, struct held_job *held)
     done(held, &outcome);
     outcome.content_found = task->has_found ? task->found : has_document;
     if (!group->options.is_crawl) {
-        add_results(worker, held, &outcome);
+        results_add(worker, held, &outcome);
     }
     if (task->noindex || (task->has_found && !task->found)) {
         document_list_truncate(&worker->batch.documents, task->first_document);

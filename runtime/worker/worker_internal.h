@@ -2,8 +2,9 @@
 /**
  * @file worker_internal.h
  * What the files of this room share. loop.c runs a thread, supply.c claims and submits, page.c
- * turns a result into documents, links and an outcome, host.c serves the module meanwhile,
- * document.c builds BSON, batch.c settles, held.c keeps the list of jobs on lease.
+ * turns a result into documents, links and an outcome, results.c makes of them what a submission
+ * shows, host.c serves the module meanwhile, document.c builds BSON, batch.c settles, held.c keeps
+ * the list of jobs on lease.
  */
 #ifndef WORKER_INTERNAL_H
 #define WORKER_INTERNAL_H
@@ -86,8 +87,7 @@ struct gleaner_task {
     struct document_ref pending;
     size_t first_document; /* documents of this task start here: undone when the page fails */
 
-    struct base_buffer links;       /* NUL-separated URLs */
-    struct base_buffer result_text; /* of a submission: the document's text */
+    struct base_buffer links; /* NUL-separated URLs */
     struct base_buffer last_message;
     struct base_buffer repaired;
     bool noindex, nofollow;
@@ -159,6 +159,10 @@ void group_finish(struct worker_group *group);
 
 /* page.c */
 void page_process(struct worker *worker, struct fetch_result *result);
+
+/* results.c */
+/** `results` of a submission, out of the documents of its task; outcome->content_found is set. */
+void results_add(struct worker *worker, const struct held_job *held, struct store_outcome *outcome);
 
 /* document.c */
 enum gleaner_status document_list_init(struct document_list *list);
