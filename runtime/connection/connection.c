@@ -50,6 +50,11 @@ const struct connection_snapshot *connection_read(struct connection *connection)
     return sync_read(&connection->published);
 }
 
+const struct sync_published *connection_published(const struct connection *connection)
+{
+    return &connection->published;
+}
+
 void connection_copy(struct connection *connection, struct connection_snapshot *out)
 {
     sync_reader_ensure();

@@ -69,6 +69,9 @@ void connection_destroy(struct connection **connection);
 
 /** Inside a read section; valid until its end. Thread: [reader]. */
 const struct connection_snapshot *connection_read(struct connection *connection);
+/** Where it is published: sync_read() gives the same, inlined. For callers that count nanoseconds.
+ */
+const struct sync_published *connection_published(const struct connection *connection);
 /** Copy it out: one read section. Thread: [any] (registers the thread on first use). */
 void connection_copy(struct connection *connection, struct connection_snapshot *out);
 

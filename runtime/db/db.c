@@ -18,6 +18,7 @@ static enum gleaner_status build(struct gleaner_db *db, struct base_error *error
     }
     db->pool = supervisor_pool(db->supervisor);
     db->connection = supervisor_connection(db->supervisor);
+    db->published = connection_published(db->connection);
     struct monitor_config monitor_config = {
         .health_interval_ms = db->options.health_interval_ms,
         .unhealthy_after = db->options.unhealthy_after,

@@ -19,6 +19,7 @@ struct gleaner_db {
     /* of the supervisor, kept beside it for the fast path */
     struct pool *pool;
     struct connection *connection;
+    const struct sync_published *published; /* of the connection */
     /* Callers in the slow path, where they wait. The fast path is a read section instead.
      * writes: those callers (acq_rel); reads: gleaner_db_close (acquire)
      * why: close frees what they stand on */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libgleaner: check out and check in. The fast path is one read section around one CAS. */
 #include "db_internal.h"
+#include "pool_fast.h"
 
 static bool hands_out(enum connection_phase phase)
 {
@@ -13,20 +14,23 @@ static bool will_have_one(enum connection_phase phase)
     return phase == CONNECTION_STARTING || phase == CONNECTION_RECONNECTING || hands_out(phase);
 }
 
-static void fill_loan(const struct pool_handle *handle, uint64_t version,
-                      struct gleaner_client *out)
+static inline void fill_loan(const struct pool_handle *handle, uint64_t version,
+                             struct gleaner_client *out)
 {
     const struct supervisor_client *client = handle->client;
-    *out = (struct gleaner_client){
-        .client = client->client,
-        .database = client->database,
-        .tier = connection_tier_name(client->tier), /* where it is, not where we would like to be */
-        .version = version,
-        .loan = handle->loan,
-        .connection_id = handle->connection_id,
-        .slot = handle->slot,
-        .generation = handle->generation,
-    };
+    out->client = client->client;
+    out->database = client->database;
+    out->tier = client->tier_name; /* where it is, not where we would like to be */
+    out->version = version;
+    out->loan = handle->loan;
+    out->connection_id = handle->connection_id;
+    out->slot = handle->slot;
+    out->generation = handle->generation;
+}
+
+static inline const struct connection_snapshot *snapshot_of(const struct gleaner_db *db)
+{
+    return sync_read(db->published);
 }
 
 struct glance {
@@ -40,7 +44,7 @@ static enum gleaner_status try_now(struct gleaner_db *db, struct glance *seen,
 {
     enum gleaner_status status = GLEANER_E_DOWN;
     sync_read_lock();
-    const struct connection_snapshot *snapshot = connection_read(db->connection);
+    const struct connection_snapshot *snapshot = snapshot_of(db);
     seen->phase = snapshot->phase;
     seen->version = snapshot->version;
     if (hands_out(seen->phase)) {
@@ -76,22 +80,22 @@ static enum gleaner_status wait_for_one(struct gleaner_db *db, struct glance *se
             return status;
         }
         sync_read_lock();
-        const struct connection_snapshot *snapshot = connection_read(db->connection);
+        const struct connection_snapshot *snapshot = snapshot_of(db);
         seen->phase = snapshot->phase;
         seen->version = snapshot->version;
         sync_read_unlock();
     }
 }
 
-enum gleaner_status gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms,
-                                         struct gleaner_client *out)
+/* A new thread, a client that somebody else has, a wait, a refusal, a forked child. */
+static __attribute__((noinline)) enum gleaner_status
+check_out_slow(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_client *out)
 {
     if (sync_in_forked_child()) {
         return GLEANER_E_CLOSED;
     }
     struct pool_handle handle;
     struct glance seen;
-    sync_reader_ensure();
     enum gleaner_status status = try_now(db, &seen, &handle);
     if (status == GLEANER_E_DOWN && !will_have_one(seen.phase)) {
         return refusal(seen.phase);
@@ -106,6 +110,24 @@ enum gleaner_status gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout
         fill_loan(&handle, seen.version, out);
     }
     return status;
+}
+
+/* The state is not asked before the client is taken: the pool's gate is open only while a state
+ * that hands out is published, or about to be by the supervisor, who has validated a client then.
+ * (A forked child finds the slots wiped and takes the slow path.) */
+enum gleaner_status gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms,
+                                         struct gleaner_client *out)
+{
+    struct pool_handle handle;
+    sync_reader_ensure();
+    sync_read_lock();
+    uint64_t version = snapshot_of(db)->version; /* before the CAS: loads behind it wait for it */
+    bool taken = pool_take_hinted(db->pool, &handle);
+    if (POOL_LIKELY(taken)) {
+        fill_loan(&handle, version, out);
+    }
+    sync_read_unlock();
+    return POOL_LIKELY(taken) ? GLEANER_OK : check_out_slow(db, timeout_ms, out);
 }
 
 /* ---- back
@@ -132,12 +154,9 @@ static enum connection_failure failure_of(const struct mongo_error *error)
     }
 }
 
-enum gleaner_status gleaner_db_check_in(struct gleaner_db *db, struct gleaner_client *client,
-                                        const bson_error_t *error)
+static __attribute__((noinline)) enum gleaner_status
+check_in_slow(struct gleaner_db *db, const struct gleaner_client *client, const bson_error_t *error)
 {
-    if (sync_in_forked_child()) {
-        return GLEANER_E_STALE;
-    }
     struct pool_handle handle = {
         .client = NULL, /* the ticket counts, not the pointer */
         .slot = client->slot,
@@ -145,6 +164,9 @@ enum gleaner_status gleaner_db_check_in(struct gleaner_db *db, struct gleaner_cl
         .loan = client->loan,
         .connection_id = client->connection_id,
     };
+    if (sync_in_forked_child()) {
+        return GLEANER_E_STALE;
+    }
     enum connection_failure failure = 0;
     bool is_bug = false;
     if (error != NULL) {
@@ -153,16 +175,28 @@ enum gleaner_status gleaner_db_check_in(struct gleaner_db *db, struct gleaner_cl
         failure = failure_of(&classified);
         is_bug = classified.error_class == MONGO_BUG;
     }
-    sync_reader_ensure();
-    sync_read_lock(); /* close waits for its end before it frees; nothing in here waits */
+    sync_read_lock(); /* nothing in here waits */
     enum gleaner_status status = pool_check_in(
         db->pool, &handle, failure != 0 || is_bug ? POOL_CLIENT_BROKEN : POOL_CLIENT_GOOD);
     if (status == GLEANER_OK && failure != 0) {
         connection_report(db->connection, handle.generation, failure, handle.slot, base_mono_ns());
     }
     sync_read_unlock();
-    client->client = NULL;
     return status;
+}
+
+enum gleaner_status gleaner_db_check_in(struct gleaner_db *db, struct gleaner_client *client,
+                                        const bson_error_t *error)
+{
+    client->client = NULL;
+    sync_reader_ensure();
+    bool returned = false;
+    if (POOL_LIKELY(error == NULL)) {
+        sync_read_lock(); /* close waits for its end before it frees */
+        returned = pool_return_idle(db->pool, client->slot, client->generation, client->loan);
+        sync_read_unlock();
+    }
+    return POOL_LIKELY(returned) ? GLEANER_OK : check_in_slow(db, client, error);
 }
 
 /* ---- up or not
@@ -172,7 +206,7 @@ bool gleaner_db_is_up(struct gleaner_db *db)
 {
     sync_reader_ensure();
     sync_read_lock();
-    bool up = hands_out(connection_read(db->connection)->phase);
+    bool up = hands_out(snapshot_of(db)->phase);
     sync_read_unlock();
     return up;
 }

@@ -1,61 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Check out and check in: the fast path first, then everything it leaves to the slow one.
- *
- * Fast: one CAS on the slot's own line, reads of one line that nobody writes meanwhile (gate and
- * queue), plain counters of the slot. No lock, no syscall, no clock, no allocation. A forked child
- * finds the slots wiped (MADV_WIPEONFORK), so its CAS fails and the slow path tells it why. */
-#include "pool_internal.h"
-
-#define LIKELY(x) __builtin_expect(!!(x), 1)
+/* Check out and check in: the fast path first (pool_fast.h), then everything it leaves to the slow
+ * one. */
+#include "pool_fast.h"
 
 /* ---- check out
  * ------------------------------------------------------------------------------------ */
-
-/* The slot is BUSY for this thread: count, sign, fill the handle. */
-static inline void begin_loan(struct pool *pool, struct pool_slot *slot, uint32_t index,
-                              uint64_t word, struct pool_handle *out)
-{
-    uint64_t uses = atomic_load_explicit(&slot->check_outs, memory_order_relaxed);
-    atomic_store_explicit(&slot->check_outs, uses + 1, memory_order_relaxed);
-    atomic_store_explicit(&slot->owner, pool_self.id, memory_order_relaxed);
-    pool_self.hint[pool->hint] = index + 1;
-    out->client = slot->client;
-    out->slot = index;
-    out->generation = slot_generation_of(word);
-    out->loan = slot_loan_of(word);
-    out->connection_id = atomic_load_explicit(&slot->connection_id, memory_order_relaxed);
-}
-
-/* The client this thread had last time, if it is there and nobody waits. */
-static inline bool take_hinted(struct pool *pool, struct pool_handle *out)
-{
-    uint32_t index = pool_self.hint[pool->hint] - 1; /* none: over slot_count */
-    /* relaxed: looked at again, seq_cst, after the CAS */
-    uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
-    uint64_t queue = atomic_load_explicit(&pool->queue, memory_order_relaxed);
-    if (!gate_is_fast_out(gate) || !queue_is_empty(queue) || index >= pool->slot_count) {
-        return false;
-    }
-    struct pool_slot *slot = pool_slot_at(pool, index);
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
-    uint64_t busy = slot_word_next(word, SLOT_BUSY);
-    pool_stress_point();
-    /* seq_cst: acquires the client, and pairs with the gate (H2). */
-    if (slot_state_of(word) != SLOT_IDLE || !gate_admits(gate, word) ||
-        !atomic_compare_exchange_strong_explicit(&slot->word, &word, busy, memory_order_seq_cst,
-                                                 memory_order_relaxed)) {
-        return false;
-    }
-    pool_stress_point();
-    if (LIKELY(atomic_load_explicit(&pool->gate, memory_order_seq_cst) == gate)) {
-        begin_loan(pool, slot, index, busy, out);
-        return true;
-    }
-    /* The gate moved under us: let the slow path judge anew. */
-    atomic_store_explicit(&slot->word, slot_word_as(busy, SLOT_CLAIMED), memory_order_relaxed);
-    pool_offer(pool, slot);
-    return false;
-}
 
 /* A claimed slot becomes this thread's, unless the gate has shut it out meanwhile (H2). */
 static bool take_claimed(struct pool *pool, struct pool_slot *slot, struct pool_handle *out)
@@ -69,7 +18,7 @@ static bool take_claimed(struct pool *pool, struct pool_slot *slot, struct pool_
     if (pool->is_timed) {
         atomic_store_explicit(&slot->since_ns, pool_now(pool), memory_order_relaxed);
     }
-    begin_loan(pool, slot, pool_slot_index(pool, slot), word, out);
+    pool_begin_loan(pool, slot, pool_slot_index(pool, slot), word, out);
     atomic_store_explicit(&slot->word, slot_word_as(word, SLOT_BUSY), memory_order_release);
     return true;
 }
@@ -178,7 +127,7 @@ check_out_slow(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
 
 enum gleaner_status pool_check_out(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
 {
-    if (LIKELY(take_hinted(pool, out))) {
+    if (pool_take_hinted(pool, out)) {
         return GLEANER_OK;
     }
     return check_out_slow(pool, deadline_ns, out);
@@ -187,51 +136,12 @@ enum gleaner_status pool_check_out(struct pool *pool, uint64_t deadline_ns, stru
 /* ---- check in
  * ------------------------------------------------------------------------------------- */
 
-static inline struct pool_slot *slot_of(const struct pool *pool, const struct pool_handle *handle)
-{
-    return handle->slot < pool->slot_count ? pool_slot_at(pool, handle->slot) : NULL;
-}
-
-static inline uint64_t busy_word(const struct pool_handle *handle)
-{
-    return slot_word(handle->loan, handle->generation, SLOT_BUSY);
-}
-
-/* Straight back to IDLE: nobody waits, nothing goes on, the client stays. */
-static inline bool return_idle(struct pool *pool, struct pool_slot *slot, uint64_t busy)
-{
-    uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
-    uint64_t queue = atomic_load_explicit(&pool->queue, memory_order_relaxed);
-    if (!gate_is_fast_in(gate) || !gate_admits(gate, busy) || !queue_is_empty(queue) ||
-        atomic_load_explicit(&slot->leave_on_return, memory_order_relaxed) != 0) {
-        return false;
-    }
-    if (atomic_load_explicit(&slot->note, memory_order_relaxed) != NULL) {
-        atomic_store_explicit(&slot->note, NULL, memory_order_relaxed);
-    }
-    uint64_t idle = slot_word_as(busy, SLOT_IDLE);
-    pool_stress_point();
-    /* seq_cst: releases the client, and pairs with gate (H3) and queue (H9) below. A failure means
-     * that the ticket is not of this loan: the slow path says so. */
-    if (!atomic_compare_exchange_strong_explicit(&slot->word, &busy, idle, memory_order_seq_cst,
-                                                 memory_order_relaxed)) {
-        return false;
-    }
-    pool_stress_point();
-    if (LIKELY(atomic_load_explicit(&pool->gate, memory_order_seq_cst) == gate &&
-               queue_is_empty(atomic_load_explicit(&pool->queue, memory_order_seq_cst)))) {
-        return true;
-    }
-    pool_after_idle(pool, idle);
-    return true;
-}
-
 static __attribute__((noinline)) enum gleaner_status
 check_in_slow(struct pool *pool, const struct pool_handle *handle, enum pool_verdict verdict)
 {
     BASE_CHECK_MAGIC(pool, POOL_MAGIC);
-    struct pool_slot *slot = slot_of(pool, handle);
-    uint64_t busy = busy_word(handle);
+    struct pool_slot *slot = pool_slot_of(pool, handle);
+    uint64_t busy = pool_busy_word(handle);
     /* Claimed: from here on this ticket is void, a second return fails (H10). acq_rel: we may write
      * the slot now. */
     if (sync_in_forked_child() || slot == NULL ||
@@ -257,9 +167,8 @@ check_in_slow(struct pool *pool, const struct pool_handle *handle, enum pool_ver
 enum gleaner_status pool_check_in(struct pool *pool, const struct pool_handle *handle,
                                   enum pool_verdict verdict)
 {
-    struct pool_slot *slot = slot_of(pool, handle);
-    if (LIKELY(slot != NULL && verdict == POOL_CLIENT_GOOD &&
-               return_idle(pool, slot, busy_word(handle)))) {
+    if (verdict == POOL_CLIENT_GOOD &&
+        pool_return_idle(pool, handle->slot, handle->generation, handle->loan)) {
         return GLEANER_OK;
     }
     return check_in_slow(pool, handle, verdict);
@@ -267,10 +176,10 @@ enum gleaner_status pool_check_in(struct pool *pool, const struct pool_handle *h
 
 void pool_note(struct pool *pool, const struct pool_handle *handle, const char *what)
 {
-    struct pool_slot *slot = slot_of(pool, handle);
+    struct pool_slot *slot = pool_slot_of(pool, handle);
     /* relaxed: only the holder may call this, and only reports read it */
     if (slot != NULL &&
-        atomic_load_explicit(&slot->word, memory_order_relaxed) == busy_word(handle)) {
+        atomic_load_explicit(&slot->word, memory_order_relaxed) == pool_busy_word(handle)) {
         atomic_store_explicit(&slot->note, what, memory_order_relaxed);
     }
 }

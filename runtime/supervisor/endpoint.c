@@ -105,6 +105,7 @@ struct client *endpoint_connect(struct endpoint *endpoint, uint32_t shard,
     client->shown.database = endpoint->database;
     client->shown.address = endpoint->address;
     client->shown.tier = endpoint->tier;
+    client->shown.tier_name = connection_tier_name(endpoint->tier);
     return client;
 }
 

@@ -94,6 +94,7 @@ struct supervisor_client {
     const char *database;
     const char *address;
     enum connection_tier tier;
+    const char *tier_name;
     int64_t server_connection_id;
 };
 
