@@ -74,6 +74,7 @@ static enum gleaner_status open_remote(struct work *work, struct base_error *err
     const struct store_mongo_options options = {
         .db = work->db,
         .database = settings->database,
+        .uri = settings->target,
         .jobs_collection = settings->jobs_collection,
         .frontier_collection = settings->frontier_collection,
         .operation_ms = narrow(settings->operation_ms),

@@ -211,6 +211,7 @@ GLEANER_MUST_CHECK enum gleaner_status store_sqlite_open(const struct store_sqli
 struct store_mongo_options {
     struct gleaner_db *db;           /* borrowed */
     const char *database;            /* NULL = of the URI */
+    const char *uri;                 /* names the store while no server answers; may be NULL */
     const char *jobs_collection;     /* default scrapersubmissions */
     const char *frontier_collection; /* default gleaner_frontier */
     uint32_t operation_ms; /* deadline of one call, wait for a client included; default 30,000 */

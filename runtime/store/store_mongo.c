@@ -335,9 +335,27 @@ static void store_mongo_close(struct store *store)
         free(spare);
     }
     free(m->database);
+    free(m->place);
     free(m->jobs_collection);
     free(m->frontier_collection);
     free(m);
+}
+
+/* HOSTS/DATABASE of a connection string, without user, password and options. */
+static char *place_of(const char *uri)
+{
+    const char *hosts = strstr(uri, "://");
+    hosts = hosts != NULL ? hosts + 3 : uri;
+    size_t hosts_len = strcspn(hosts, "/?");
+    for (size_t at = hosts_len; at > 0; at--) {
+        if (hosts[at - 1] == '@') {
+            hosts += at;
+            hosts_len -= at;
+            break;
+        }
+    }
+    size_t path_len = strcspn(hosts + hosts_len, "?");
+    return strndup(hosts, hosts_len + path_len);
 }
 
 static void store_mongo_describe(struct store *store, char *out, size_t out_size)
@@ -345,6 +363,9 @@ static void store_mongo_describe(struct store *store, char *out, size_t out_size
     struct store_mongo *m = (struct store_mongo *)store;
     struct gleaner_db_state state = {.size = sizeof state};
     gleaner_db_read_state(m->db, &state);
+    if (state.address[0] == '\0' && m->place != NULL) { /* connected to nothing now */
+        snprintf(state.address, sizeof state.address, "%s", m->place);
+    }
     const char *slash = strrchr(state.address, '/');
     int hosts = slash != NULL ? (int)(slash - state.address) : (int)strlen(state.address);
     const char *database = m->database != NULL
@@ -397,6 +418,7 @@ enum gleaner_status store_mongo_open(const struct store_mongo_options *options, 
     m->token_seed = base_random_next(&random);
     m->operation_ms = options->operation_ms > 0 ? options->operation_ms : 30000;
     m->database = options->database != NULL ? strdup(options->database) : NULL;
+    m->place = options->uri != NULL ? place_of(options->uri) : NULL;
     m->jobs_collection = copy_or(options->jobs_collection, "scrapersubmissions");
     m->frontier_collection = copy_or(options->frontier_collection, "gleaner_frontier");
     if (m->jobs_collection == NULL || m->frontier_collection == NULL ||

@@ -35,6 +35,7 @@ struct store_mongo {
     struct store base;
     struct gleaner_db *db; /* borrowed */
     char *database;        /* NULL = of the client's URI */
+    char *place;           /* HOSTS/DATABASE of the URI, to name while no server answers; or NULL */
     char *jobs_collection;
     char *frontier_collection;
     uint32_t operation_ms;
