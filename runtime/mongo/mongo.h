@@ -19,8 +19,9 @@ struct _bson_error_t;
 struct mongo_endpoint;     /* one mongoc_client_pool with its monitors */
 typedef void mongo_client; /* a mongoc_client_t */
 
-/** mongoc_init()/cleanup() once per process. [startup] */
+/** Start the driver. Every further call does nothing. Thread: [any]. */
 void mongo_init(void);
+/** End the driver, once per process and for good: the driver does not start again. [startup] */
 void mongo_cleanup(void);
 /** Versions of the driver: header and library. */
 const char *mongo_version(void);

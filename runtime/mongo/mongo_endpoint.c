@@ -3,16 +3,17 @@
  * its limit is set out of reach, ours is `max_clients`, and nobody waits here. */
 #include "mongo_internal.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-static mongoc_read_prefs_t *primary_prefs; /* written in mongo_init, then constant until cleanup */
+/* writes: mongo_init (first of its callers, release), mongo_cleanup; constant in between
+ * reads:  any thread (acquire): what it points to was finished before */
+static _Atomic(mongoc_read_prefs_t *) primary_prefs;
 
 const mongoc_read_prefs_t *mongo_read_primary(void)
 {
-    return primary_prefs;
+    return atomic_load_explicit(&primary_prefs, memory_order_acquire);
 }
 
 /* The driver warns about things that are ordinary here (a monitor's failed hello, endSessions on a
@@ -26,15 +27,21 @@ static void log_driver(mongoc_log_level_t level, const char *domain, const char 
 
 void mongo_init(void)
 {
-    mongoc_init();
+    mongoc_init(); /* a pthread_once inside: later callers wait for the first and do nothing */
+    if (mongo_read_primary() != NULL) {
+        return;
+    }
     mongoc_log_set_handler(log_driver, NULL);
-    primary_prefs = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    mongoc_read_prefs_t *none = NULL, *mine = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    if (!atomic_compare_exchange_strong_explicit(&primary_prefs, &none, mine, memory_order_release,
+                                                 memory_order_relaxed)) {
+        mongoc_read_prefs_destroy(mine); /* another thread was first; its value is as good */
+    }
 }
 
 void mongo_cleanup(void)
 {
-    mongoc_read_prefs_destroy(primary_prefs);
-    primary_prefs = NULL;
+    mongoc_read_prefs_destroy(atomic_exchange_explicit(&primary_prefs, NULL, memory_order_acq_rel));
     mongoc_cleanup();
 }
 
