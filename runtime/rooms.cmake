@@ -17,7 +17,7 @@ target_compile_definitions(gleaner_flags INTERFACE _GNU_SOURCE GLEANER_VERSION="
 target_compile_options(gleaner_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wvla
     -Wstrict-prototypes -Wmissing-prototypes -fno-strict-aliasing -fvisibility=hidden
     # messages of fixed size are meant to be cut; nothing else is formatted into fixed buffers
-    -Wno-format-truncation
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
     $<$<BOOL:${GLEANER_WERROR}>:-Werror>)
 if(GLEANER_SANITIZE)
     target_compile_options(gleaner_flags INTERFACE -fsanitize=${GLEANER_SANITIZE} -fno-omit-frame-pointer -g)
@@ -56,6 +56,9 @@ function(gleaner_test name)
     endif()
     add_executable(test_${name} ${T_SOURCES})
     target_link_libraries(test_${name} PRIVATE gleaner_flags dep::criterion)
+    if(GLEANER_SANITIZE MATCHES "address")
+        target_sources(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fixture/criterion_sanitizers.c)
+    endif()
     foreach(dep IN LISTS T_USES)
         gleaner_link(test_${name} PRIVATE ${dep})
     endforeach()
