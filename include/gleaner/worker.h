@@ -89,7 +89,9 @@ struct gleaner_host {
     uint64_t (*deadline_ns)(struct gleaner_task *task);
     /** True when the process stops or the deadline passed: return soon. */
     bool (*should_stop)(struct gleaner_task *task);
-    /** A setting of the configuration's `modules: NAME:` section, or NULL. Valid until close. */
+    /** A setting of this module: the VALUE of the configuration's `modules: settings:` entry
+     *  `MODULE.NAME=VALUE` (on the command line `--set MODULE.NAME=VALUE`), or NULL. Valid until
+     *  close. */
     const char *(*setting)(struct gleaner_task *task, const char *name);
 
     /** Outcome of a submission (type text, image, video): found or not; without this call the host
