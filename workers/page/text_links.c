@@ -95,6 +95,22 @@ void text_link_set_add(struct text_link_set *set, struct text_slice text, bool n
     }
 }
 
+size_t text_link_set_find(const struct text_link_set *set, struct text_slice text)
+{
+    if (set->slot_count == 0) {
+        return SIZE_MAX;
+    }
+    uint64_t hash = XXH3_64bits(text.len > 0 ? text.data : "", text.len);
+    size_t slot = hash & (set->slot_count - 1);
+    while (set->slots[slot] != 0) {
+        if (is_link(set, &set->links[set->slots[slot] - 1], hash, text)) {
+            return set->slots[slot] - 1;
+        }
+        slot = (slot + 1) & (set->slot_count - 1);
+    }
+    return SIZE_MAX;
+}
+
 void text_link_set_add_raw(struct text_link_set *raw, struct text_slice href, bool nofollow)
 {
     /* Trimmed as the address parser would: spaces and control characters at both ends. */

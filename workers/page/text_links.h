@@ -30,6 +30,8 @@ void text_link_set_clear(struct text_link_set *set);
 void text_link_set_fini(struct text_link_set *set);
 /** Add unless it is there; a second occurrence that may be followed clears nofollow. */
 void text_link_set_add(struct text_link_set *set, struct text_slice text, bool nofollow);
+/** Which one it is, SIZE_MAX when it is not there. */
+size_t text_link_set_find(const struct text_link_set *set, struct text_slice text);
 
 static inline struct text_slice text_link_of(const struct text_link_set *set, size_t i)
 {
