@@ -61,14 +61,15 @@ enum store_outcome_kind {
     STORE_DONE,   /* processed; never again */
     STORE_RETRY,  /* not before delay_ms; attempts + 1 */
     STORE_DEAD,   /* dead letter: kept with class and reason */
-    STORE_RELEASE /* handed back untouched: attempts and deliveries as if never claimed */
+    STORE_RELEASE /* handed back untouched: attempts and deliveries as if never claimed; with
+                     delay_ms it is postponed */
 };
 struct store_outcome {
     uint64_t key;
     char id[STORE_JOB_ID_MAX];
     uint64_t token;
     enum store_outcome_kind kind;
-    uint64_t delay_ms;       /* of STORE_RETRY */
+    uint64_t delay_ms;       /* of STORE_RETRY and STORE_RELEASE: not before so long from now */
     const char *error_class; /* "http_4xx", "timeout", ...; "" when none */
     const char *reason;      /* a sentence; "" when none */
     bool content_found;      /* of a submission */
@@ -104,8 +105,8 @@ struct store_claim {
     const char *owner;        /* gleaner/<host>/<pid>, kept in the job for people */
     const char *const *types; /* NULL = any */
     size_t type_count;
-    uint32_t max_deliveries; /* more than that becomes dead ("poison") instead of claimed; 0 = no
-                                limit */
+    uint32_t max_deliveries; /* claimed so often without an outcome (deliveries - attempts), a job
+                                becomes dead ("poison") instead of claimed; 0 = no limit */
     uint32_t max_per_host;   /* at most so many of one host in one claim; 0 = no limit */
 };
 struct store_jobs {

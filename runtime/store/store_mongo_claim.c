@@ -145,6 +145,12 @@ static void note_full_host(struct claiming *c, const char *host)
     }
 }
 
+/* Each delivery that ended with an outcome is either given back or an attempt. */
+static uint32_t without_outcome(const struct store_job *job)
+{
+    return job->deliveries > job->attempts ? job->deliveries - job->attempts : 0;
+}
+
 static void choose(struct claiming *c, const bson_t *reply, size_t wanted, struct choice *choice)
 {
     bson_iter_t rows;
@@ -159,7 +165,7 @@ static void choose(struct claiming *c, const bson_t *reply, size_t wanted, struc
             continue;
         }
         store_mongo_read_job(c->queue, &document, &one.job, &c->scratch);
-        if (c->how->max_deliveries > 0 && one.job.deliveries >= c->how->max_deliveries) {
+        if (c->how->max_deliveries > 0 && without_outcome(&one.job) >= c->how->max_deliveries) {
             choice->poison[choice->poison_count++] = one;
         } else if (c->how->max_per_host > 0 &&
                    host_jobs(c, choice, one.job.host) >= c->how->max_per_host) {
@@ -281,7 +287,7 @@ static enum gleaner_status bury(struct claiming *c, const struct choice *choice)
     char reason[128];
     snprintf(reason, sizeof reason,
              "claimed %u times without an outcome: it may bring down whoever works on it",
-             (unsigned)choice->poison[0].job.deliveries);
+             (unsigned)without_outcome(&choice->poison[0].job));
     update_begin(c, &command, choice->poison, choice->poison_count, &updates, &update);
     BSON_APPEND_DOCUMENT_BEGIN(&update, "u", &change);
     BSON_APPEND_DOCUMENT_BEGIN(&change, "$set", &part);

@@ -134,17 +134,21 @@ static void append_retry(const struct mongo_queue *queue, const struct store_out
     reopen_end(queue, update, &pipeline, &stage, &set);
 }
 
-/* Handed back untouched: to the front of its priority, where it came from. */
+/* Handed back untouched: to the front of its priority, where it came from; or postponed. */
 #define FRONT_MS 1
 
-static void append_release(const struct mongo_queue *queue, bson_t *update)
+static void append_release(const struct mongo_queue *queue, uint64_t delay_ms, bson_t *update)
 {
     const struct job_layout *layout = queue->layout;
     bson_t pipeline, stage, set, expr, terms;
     char token[STORE_MONGO_PATH_MAX];
     snprintf(token, sizeof token, "$%s", layout->token);
     reopen_begin(update, &pipeline, &stage, &set);
-    BSON_APPEND_DATE_TIME(&set, layout->due, FRONT_MS);
+    if (delay_ms > 0) {
+        store_mongo_append_later(&set, layout->due, delay_ms);
+    } else {
+        BSON_APPEND_DATE_TIME(&set, layout->due, FRONT_MS);
+    }
     BSON_APPEND_DOCUMENT_BEGIN(&set, layout->token, &expr);
     BSON_APPEND_ARRAY_BEGIN(&expr, "$multiply", &terms);
     BSON_APPEND_UTF8(&terms, "0", token);
@@ -167,7 +171,7 @@ static void append_outcome(const struct mongo_queue *queue, const struct store_o
         append_retry(queue, outcome, update);
         break;
     case STORE_RELEASE:
-        append_release(queue, update);
+        append_release(queue, outcome->delay_ms, update);
         break;
     }
 }
@@ -379,7 +383,7 @@ enum gleaner_status store_mongo_release_owner(struct store_queue *base, const ch
         bson_append_document_end(&filter, &any);
     }
     bson_append_document_end(&update, &filter);
-    append_release(queue, &update);
+    append_release(queue, 0, &update);
     BSON_APPEND_BOOL(&update, "multi", true);
     bson_append_document_end(&s.updates, &update);
     enum gleaner_status status = statements_run(&s, &op, &changed);

@@ -107,13 +107,13 @@ static enum gleaner_status choose(struct claiming *c, size_t wanted, struct base
 
 /* ---- lease ---- */
 
-static enum gleaner_status bury_poison(struct claiming *c, int64_t rowid, int64_t deliveries,
+static enum gleaner_status bury_poison(struct claiming *c, int64_t rowid, int64_t without_outcome,
                                        struct base_error *error)
 {
     char reason[120];
     snprintf(reason, sizeof reason,
              "claimed %lld times without an outcome: it may bring down whoever works on it",
-             (long long)deliveries);
+             (long long)without_outcome);
     sqlite3_stmt *bury = store_sql(c->s, SQL_JOB_BURY);
     sqlite3_bind_int64(bury, 1, rowid);
     store_bind_text(bury, 2, reason);
@@ -152,8 +152,9 @@ static enum gleaner_status lease_one(struct claiming *c, int64_t rowid, bool *po
     if (!found) {
         return status;
     }
-    int64_t deliveries = sqlite3_column_int64(fetch, 7);
-    *poison = c->how->max_deliveries > 0 && deliveries >= c->how->max_deliveries;
+    /* Each delivery that ended with an outcome is either given back or an attempt. */
+    int64_t without_outcome = sqlite3_column_int64(fetch, 7) - sqlite3_column_int64(fetch, 8);
+    *poison = c->how->max_deliveries > 0 && without_outcome >= c->how->max_deliveries;
     if (!*poison) {
         c->row.token++;
         if (!copy_job(c, fetch)) {
@@ -162,7 +163,7 @@ static enum gleaner_status lease_one(struct claiming *c, int64_t rowid, bool *po
     }
     sqlite3_reset(fetch);
     if (status != GLEANER_OK || *poison) {
-        return status != GLEANER_OK ? status : bury_poison(c, rowid, deliveries, error);
+        return status != GLEANER_OK ? status : bury_poison(c, rowid, without_outcome, error);
     }
     sqlite3_stmt *lease = store_sql(c->s, SQL_JOB_LEASE);
     sqlite3_bind_int64(lease, 1, rowid);

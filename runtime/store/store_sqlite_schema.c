@@ -86,7 +86,7 @@ const char *const store_sql_text[SQL_STATEMENT_COUNT] = {
                      " reason = ?2 WHERE rowid = ?1",
     [SQL_JOB_RETRY] = "UPDATE jobs SET state = ?2, due = ?3, token = -abs(token),"
                       " attempts = attempts + 1, class = ?4, reason = ?5 WHERE rowid = ?1",
-    [SQL_JOB_RELEASE] = "UPDATE jobs SET state = 0, due = NULL, token = -abs(token),"
+    [SQL_JOB_RELEASE] = "UPDATE jobs SET state = ?2, due = ?3, token = -abs(token),"
                         " deliveries = max(deliveries - 1, 0) WHERE rowid = ?1",
     [SQL_JOB_RENEW] = "UPDATE jobs SET state = 2, due = ?2 WHERE rowid = ?1",
     [SQL_JOB_LEASES] = "SELECT rowid FROM jobs INDEXED BY jobs_due WHERE queue = ?1"

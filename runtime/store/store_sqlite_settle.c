@@ -57,28 +57,39 @@ static enum gleaner_status close_job_locked(struct store_sqlite *s, int64_t rowi
     return store_sql_run(s, close, error);
 }
 
+/* Ready at once, or waiting until the delay is over. */
+static enum job_state bind_due_locked(struct store_sqlite *s, sqlite3_stmt *statement,
+                                      uint64_t delay_ms)
+{
+    enum job_state state = delay_ms > 0 ? JOB_WAITING : JOB_READY;
+    sqlite3_bind_int(statement, 2, state);
+    if (delay_ms > 0) {
+        sqlite3_bind_int64(statement, 3, store_db_now_locked(s) + (int64_t)delay_ms);
+    } else {
+        sqlite3_bind_null(statement, 3);
+    }
+    return state;
+}
+
 static enum gleaner_status retry_job_locked(struct store_sqlite *s, int64_t rowid,
-                                            const struct store_outcome *outcome,
+                                            const struct store_outcome *outcome, enum job_state *to,
                                             struct base_error *error)
 {
     sqlite3_stmt *retry = store_sql(s, SQL_JOB_RETRY);
     sqlite3_bind_int64(retry, 1, rowid);
-    sqlite3_bind_int(retry, 2, outcome->delay_ms > 0 ? JOB_WAITING : JOB_READY);
-    if (outcome->delay_ms > 0) {
-        sqlite3_bind_int64(retry, 3, store_db_now_locked(s) + (int64_t)outcome->delay_ms);
-    } else {
-        sqlite3_bind_null(retry, 3);
-    }
+    *to = bind_due_locked(s, retry, outcome->delay_ms);
     store_bind_text(retry, 4, outcome->error_class);
     store_bind_text(retry, 5, outcome->reason);
     return store_sql_run(s, retry, error);
 }
 
 static enum gleaner_status release_job_locked(struct store_sqlite *s, int64_t rowid,
+                                              uint64_t delay_ms, enum job_state *to,
                                               struct base_error *error)
 {
     sqlite3_stmt *release = store_sql(s, SQL_JOB_RELEASE);
     sqlite3_bind_int64(release, 1, rowid);
+    *to = bind_due_locked(s, release, delay_ms);
     return store_sql_run(s, release, error);
 }
 
@@ -95,11 +106,10 @@ static enum gleaner_status apply_locked(struct store_sqlite *s, const struct fou
         status = close_job_locked(s, job->rowid, outcome, error);
         break;
     case STORE_RETRY:
-        to = outcome->delay_ms > 0 ? JOB_WAITING : JOB_READY;
-        status = retry_job_locked(s, job->rowid, outcome, error);
+        status = retry_job_locked(s, job->rowid, outcome, &to, error);
         break;
     case STORE_RELEASE:
-        status = release_job_locked(s, job->rowid, error);
+        status = release_job_locked(s, job->rowid, outcome->delay_ms, &to, error);
         break;
     }
     row->states[job->state]--;
@@ -250,9 +260,10 @@ static enum gleaner_status release_owner_locked(struct store_sqlite *s,
         if (found) {
             int64_t rowid = sqlite3_column_int64(leases, 0);
             sqlite3_reset(leases);
-            status = release_job_locked(s, rowid, error);
+            enum job_state to = JOB_READY;
+            status = release_job_locked(s, rowid, 0, &to, error);
             row.states[JOB_LEASED]--;
-            row.states[JOB_READY]++;
+            row.states[to]++;
             *released += 1;
         }
     }

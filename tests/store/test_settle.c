@@ -51,6 +51,26 @@ BEHAVIOUR(store_settle, a_retry_that_is_due_is_claimed_with_one_attempt_more)
     store_jobs_fini(&jobs);
 }
 
+BEHAVIOUR(store_settle, a_job_released_with_a_delay_waits_and_counts_nothing)
+{
+    struct store_jobs jobs = {0};
+    struct store_job job = claim_one(rig, &jobs, "http://a/1");
+    struct store_outcome release = rig_outcome(&job, STORE_RELEASE);
+    release.delay_ms = 600000;
+    rig_settle(rig, &release);
+    cr_expect_eq(rig_counts(rig).waiting, 1);
+    cr_expect_eq(rig_claim(rig, 1, 1000, &jobs), 0);
+
+    job = claim_one(rig, &jobs, "http://a/2");
+    release = rig_outcome(&job, STORE_RELEASE);
+    release.delay_ms = 2;
+    rig_settle(rig, &release);
+    rig_claim_when_due(rig, 600000, &jobs);
+    cr_expect_eq(jobs.jobs[0].attempts, 0);
+    cr_expect_eq(jobs.jobs[0].deliveries, 1);
+    store_jobs_fini(&jobs);
+}
+
 BEHAVIOUR(store_settle, a_released_job_is_as_if_it_had_never_been_claimed)
 {
     struct store_jobs jobs = {0};
