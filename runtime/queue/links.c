@@ -46,6 +46,7 @@ bool queue_links_add(struct queue *queue, struct queue_links *links, const char 
         return false;
     }
     if (!grow(links)) {
+        links->failed = true;
         return false;
     }
     struct store_job *job = &links->jobs[links->count];
@@ -58,6 +59,7 @@ bool queue_links_add(struct queue *queue, struct queue_links *links, const char 
         .depth = depth,
     };
     if (job->url == NULL || job->host == NULL || job->via == NULL) {
+        links->failed = true;
         return false;
     }
     base_keyset_add(&links->keys, key);
@@ -68,6 +70,7 @@ bool queue_links_add(struct queue *queue, struct queue_links *links, const char 
 void queue_links_reset(struct queue_links *links)
 {
     links->count = 0;
+    links->failed = false;
     base_arena_reset(&links->arena);
     if (links->is_ready) {
         base_keyset_clear(&links->keys);

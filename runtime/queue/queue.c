@@ -198,6 +198,11 @@ struct store_queue *queue_store(const struct queue *queue)
     return queue->options.store;
 }
 
+uint32_t queue_max_deliveries(const struct queue *queue)
+{
+    return queue->options.max_deliveries;
+}
+
 uint32_t queue_lease_ms(const struct queue *queue)
 {
     return queue->options.lease_ms;

@@ -48,11 +48,11 @@ struct queue_options {
     const char *owner;               /* copied */
     uint32_t lease_ms;               /* default 60,000 */
     uint32_t max_attempts;           /* default 4 */
-    uint32_t max_deliveries;         /* default 5: then it is a poison job */
-    uint32_t retry_base_ms;          /* default 1,000, full jitter, doubled each attempt */
-    uint32_t retry_cap_ms;           /* default 300,000 */
-    uint64_t max_pages;              /* stop following new links after so many; 0 = no limit */
-    size_t seen_keys;                /* size of the in-memory filter, default 1,048,576 */
+    uint32_t max_deliveries; /* default 5: claimed so often without an outcome it is poison */
+    uint32_t retry_base_ms;  /* default 1,000, full jitter, doubled each attempt */
+    uint32_t retry_cap_ms;   /* default 300,000 */
+    uint64_t max_pages;      /* stop following new links after so many; 0 = no limit */
+    size_t seen_keys;        /* size of the in-memory filter, default 1,048,576 */
 };
 GLEANER_MUST_CHECK enum gleaner_status queue_create(const struct queue_options *options,
                                                     struct queue **out);
@@ -74,6 +74,7 @@ struct queue_links {
     struct base_arena arena;
     struct base_keyset keys; /* of this batch */
     bool is_ready;
+    bool failed; /* a link was lost for want of memory since the last reset */
 };
 /**
  * Add a link if it is in scope, new to this batch, and not in the seen-filter. Keys enter the
@@ -107,5 +108,6 @@ struct queue_stats {
 void queue_read_stats(const struct queue *queue, struct queue_stats *out);
 struct store_queue *queue_store(const struct queue *queue);
 uint32_t queue_lease_ms(const struct queue *queue);
+uint32_t queue_max_deliveries(const struct queue *queue);
 
 #endif

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_FIRST_MS = 50, RETRY_CAP_MS = 2000 };
-
-enum gleaner_status batch_init(struct batch *batch)
+enum gleaner_status batch_init(struct batch *batch, size_t cap)
 {
-    *batch = (struct batch){0};
-    return document_list_init(&batch->documents);
+    *batch = (struct batch){.cap = cap};
+    document_list_init(&batch->documents);
+    batch->outcomes = calloc(cap, sizeof(*batch->outcomes));
+    batch->jobs = calloc(cap, sizeof(struct held_job *));
+    return batch->outcomes != NULL && batch->jobs != NULL ? GLEANER_OK : GLEANER_E_NOMEM;
 }
 
 void batch_fini(struct batch *batch)
@@ -19,6 +20,7 @@ void batch_fini(struct batch *batch)
     base_arena_fini(&batch->arena);
     free(batch->outcomes);
     free(batch->jobs);
+    free(batch->resolved);
     *batch = (struct batch){0};
 }
 
@@ -27,38 +29,19 @@ char *batch_copy(struct batch *batch, const char *text)
     return base_arena_strndup(&batch->arena, text, strlen(text));
 }
 
-static bool batch_grow(struct batch *batch)
-{
-    if (batch->count < batch->cap) {
-        return true;
-    }
-    size_t cap = batch->cap ? batch->cap * 2 : 128;
-    struct store_outcome *outcomes = realloc(batch->outcomes, cap * sizeof(*outcomes));
-    if (outcomes == NULL) {
-        return false;
-    }
-    batch->outcomes = outcomes;
-    struct held_job **jobs = realloc(batch->jobs, cap * sizeof(struct held_job *));
-    if (jobs == NULL) {
-        return false;
-    }
-    batch->jobs = jobs;
-    batch->cap = cap;
-    return true;
-}
-
 void batch_add(struct worker *worker, struct held_job *held, const struct store_outcome *outcome)
 {
     struct batch *batch = &worker->batch;
-    if (!batch_grow(batch)) {
-        /* No memory to note the outcome: the job stays on lease and is done again. */
-        base_log_error("worker", "url=%s error=\"no memory for its outcome; it is fetched again\"",
-                       held->job.url);
+    if (batch->count == batch->cap) {
+        /* Only jobs handed back unseen can get here. Not prolonged any more, it is claimed again.
+         */
+        held_remove(&worker->group->held, held);
         return;
     }
     if (batch->count == 0) {
         batch->oldest_ns = base_mono_ns();
     }
+    batch->result_bytes += outcome->results_len;
     batch->outcomes[batch->count] = *outcome;
     batch->jobs[batch->count++] = held;
 }
@@ -73,35 +56,64 @@ static bool is_awaited(const struct worker_group *group, const struct batch *bat
            (load == 0 || (batch->links.count > 0 && load <= group->options.prefetch / 4));
 }
 
+static bool is_large(const struct worker_group *group, const struct batch *batch)
+{
+    return batch->count >= group->options.batch_pages ||
+           batch->documents.offset + batch->result_bytes >= group->options.batch_bytes ||
+           batch->links.count >= BATCH_MAX_LINKS;
+}
+
 bool batch_is_due(const struct worker *worker, uint64_t now_ns)
 {
     const struct worker_group *group = worker->group;
     const struct batch *batch = &worker->batch;
-    if (batch->count == 0 || now_ns < worker->settle_retry_ns) {
+    if (batch->count == 0 || now_ns < worker->settling.retry_ns) {
         return false;
     }
-    return batch->count >= group->options.batch_pages ||
-           batch->documents.offset >= group->options.batch_bytes ||
+    return is_large(group, batch) ||
            now_ns - batch->oldest_ns >= group->options.batch_ms * BASE_NS_PER_MS ||
            is_awaited(group, batch) || group_is_stopping(group);
 }
 
+bool batch_is_full(const struct worker *worker)
+{
+    return worker->settling.since_ns != 0 && is_large(worker->group, &worker->batch);
+}
+
+uint64_t batch_due_ns(const struct worker *worker)
+{
+    const struct batch *batch = &worker->batch;
+    if (batch->count == 0) {
+        return UINT64_MAX;
+    }
+    uint64_t due_ns = batch->oldest_ns + worker->group->options.batch_ms * BASE_NS_PER_MS;
+    return due_ns > worker->settling.retry_ns ? due_ns : worker->settling.retry_ns;
+}
+
 /* The document list keeps offsets because its buffer moves; now it stands still. */
-static struct store_document *resolve_documents(struct batch *batch)
+static bool resolve_documents(struct batch *batch)
 {
     struct document_list *list = &batch->documents;
-    struct store_document *documents = malloc((list->count + 1) * sizeof(*documents));
-    for (size_t i = 0; documents != NULL && i < list->count; i++) {
+    if (list->count > batch->resolved_cap) {
+        struct store_document *more =
+            realloc(batch->resolved, list->cap * sizeof(*batch->resolved));
+        if (more == NULL) {
+            return false;
+        }
+        batch->resolved = more;
+        batch->resolved_cap = list->cap;
+    }
+    for (size_t i = 0; i < list->count; i++) {
         const struct document_ref *ref = &list->refs[i];
-        documents[i] = (struct store_document){
+        batch->resolved[i] = (struct store_document){
             .collection = list->names.data + ref->collection,
             .bson = list->bytes + ref->offset,
             .bson_len = ref->len,
             .url = ref->url == SIZE_MAX ? NULL : list->names.data + ref->url,
         };
-        memcpy(documents[i].id, ref->id, STORE_ID_BYTES);
+        memcpy(batch->resolved[i].id, ref->id, STORE_ID_BYTES);
     }
-    return documents;
+    return true;
 }
 
 static void note_settled(struct worker_group *group, const struct store_settled *settled)
@@ -112,44 +124,62 @@ static void note_settled(struct worker_group *group, const struct store_settled 
     base_counter_add(&group->documents_refused, settled->documents_refused);
 }
 
-static void note_failure(struct worker *worker, enum gleaner_status status, const char *message)
+/* When this batch gives the supply something to do: new links now, a repeated job at its time, a
+ * page limit that has room again, or nothing on lease any more, which may be the end. */
+static uint64_t next_supply_ns(const struct worker *worker, uint64_t links_new)
 {
-    struct worker_group *group = worker->group;
-    uint64_t now_ns = base_mono_ns();
-    bool is_first = worker->settle_failing_ns == 0;
-
-    base_counter_add(&group->settle_errors, 1);
-    sync_mutex_lock(group->wait_lock);
-    group->last_status = status;
-    snprintf(group->last_error, sizeof(group->last_error), "%s", message);
-    sync_mutex_unlock(group->wait_lock);
-    if (is_first) {
-        worker->settle_failing_ns = now_ns;
-        base_log_warn("worker",
-                      "settle=failed pages=%zu status=%s error=\"%s\" then=\"kept, tried again\"",
-                      worker->batch.count, gleaner_status_name(status), message);
+    const struct worker_group *group = worker->group;
+    uint64_t now_ns = base_mono_ns(), at_ns = UINT64_MAX;
+    if (links_new > 0 || group->options.max_pages > 0) {
+        return now_ns;
     }
-    uint64_t failing_ms = (now_ns - worker->settle_failing_ns) / BASE_NS_PER_MS;
-    uint64_t wait_ms = failing_ms < RETRY_FIRST_MS ? RETRY_FIRST_MS : failing_ms;
-    wait_ms = wait_ms > RETRY_CAP_MS ? RETRY_CAP_MS : wait_ms;
-    worker->settle_retry_ns = now_ns + wait_ms * BASE_NS_PER_MS;
-    if (group->options.give_up_ms > 0 && failing_ms >= group->options.give_up_ms) {
-        atomic_store_explicit(&group->has_given_up, true, memory_order_relaxed);
-        group_finish(group);
+    for (size_t i = 0; i < worker->batch.count; i++) {
+        const struct store_outcome *outcome = &worker->batch.outcomes[i];
+        bool is_open = outcome->kind == STORE_RETRY || outcome->kind == STORE_RELEASE;
+        uint64_t due_ns = now_ns + outcome->delay_ms * BASE_NS_PER_MS;
+        at_ns = is_open && due_ns < at_ns ? due_ns : at_ns;
     }
+    return at_ns;
 }
 
 static void forget(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
-    for (size_t i = 0; i < batch->count; i++) {
-        held_remove(&worker->group->held, batch->jobs[i]);
-    }
+    held_remove_all(&worker->group->held, batch->jobs, batch->count);
     batch->count = 0;
     batch->oldest_ns = 0;
+    batch->result_bytes = 0;
     document_list_reset(&batch->documents);
     queue_links_reset(&batch->links);
     base_arena_reset(&batch->arena);
+}
+
+static void settle_failed(struct worker *worker, const struct base_error *error)
+{
+    struct worker_group *group = worker->group;
+    base_counter_add(&group->settle_errors, 1);
+    if (trouble_note(group, &worker->settling, "settle", error)) {
+        atomic_fetch_add_explicit(&group->failing, 1, memory_order_relaxed);
+    }
+}
+
+static void settle_worked(struct worker *worker, const struct store_settled *settled)
+{
+    struct worker_group *group = worker->group;
+    uint64_t supply_ns = next_supply_ns(worker, settled->links_new);
+    note_settled(group, settled);
+    forget(worker);
+    if (trouble_over(&worker->settling, "settle")) {
+        atomic_fetch_sub_explicit(&group->failing, 1, memory_order_relaxed);
+        supply_ns = 0;
+    }
+    if (settled->links_new > 0) {
+        atomic_store_explicit(&group->is_hungry, false, memory_order_relaxed);
+    }
+    supply_ns = held_count(&group->held) == 0 ? 0 : supply_ns;
+    if (supply_ns != UINT64_MAX) {
+        supply_at(group, supply_ns);
+    }
 }
 
 bool batch_settle(struct worker *worker)
@@ -163,9 +193,9 @@ bool batch_settle(struct worker *worker)
         return true;
     }
     uint64_t start_ns = base_mono_ns();
-    struct store_document *documents = resolve_documents(batch);
+    bool is_resolved = resolve_documents(batch);
     struct store_settlement settlement = {
-        .documents = documents,
+        .documents = batch->resolved,
         .document_count = batch->documents.count,
         .links = batch->links.jobs,
         .link_count = batch->links.count,
@@ -173,24 +203,14 @@ bool batch_settle(struct worker *worker)
         .outcome_count = batch->count,
     };
     enum gleaner_status status =
-        documents == NULL ? base_error_set(&error, GLEANER_E_NOMEM, "no memory to settle a batch")
-                          : queue_settle(group->options.queue, &settlement, &settled, &error);
-    free(documents);
+        is_resolved ? queue_settle(group->options.queue, &settlement, &settled, &error)
+                    : base_error_set(&error, GLEANER_E_NOMEM, "no memory to settle a batch");
     base_histogram_add(&group->settle_ns, base_mono_ns() - start_ns);
     if (status != GLEANER_OK) {
-        note_failure(worker, status, error.message);
+        error.status = status;
+        settle_failed(worker, &error);
         return false;
     }
-    if (worker->settle_failing_ns != 0) {
-        base_log_info(
-            "worker", "settle=recovered after_ms=%llu",
-            (unsigned long long)((base_mono_ns() - worker->settle_failing_ns) / BASE_NS_PER_MS));
-    }
-    worker->settle_failing_ns = worker->settle_retry_ns = 0;
-    note_settled(group, &settled);
-    forget(worker);
-    if (settled.links_new > 0) {
-        supply_is_there(group);
-    }
+    settle_worked(worker, &settled);
     return true;
 }

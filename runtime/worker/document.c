@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOCUMENT_MAX_BYTES = 16 * 1024 * 1024 - 4096, KEEP_BYTES = 4 * 1024 * 1024 };
+enum {
+    DOCUMENT_MAX_BYTES = 16 * 1024 * 1024 - 4096,
+    PAGE_MAX_BYTES =
+        256 * 1024 * 1024, /* of all documents of one page: a module must not eat all */
+    KEEP_BYTES = 4 * 1024 * 1024,
+    ROOM_TO_BEGIN = 64, /* the writer itself does not survive a failing realloc when it begins */
+    FIELD_OVERHEAD = 16 /* type, NUL, length, value of fixed size */
+};
 
 static void *grow(void *memory, size_t bytes, void *ctx)
 {
@@ -14,16 +21,19 @@ static void *grow(void *memory, size_t bytes, void *ctx)
     return realloc(memory, bytes);
 }
 
+/* Documents are written behind `offset`; what is there is thrown away. */
 static void open_writer(struct document_list *list)
 {
-    list->writer = bson_writer_new(&list->bytes, &list->bytes_len, 0, grow, NULL);
+    if (list->writer != NULL) {
+        bson_writer_destroy(list->writer);
+    }
+    list->writer = bson_writer_new(&list->bytes, &list->bytes_len, list->offset, grow, NULL);
 }
 
-enum gleaner_status document_list_init(struct document_list *list)
+void document_list_init(struct document_list *list)
 {
     *list = (struct document_list){0};
     open_writer(list);
-    return GLEANER_OK;
 }
 
 void document_list_fini(struct document_list *list)
@@ -39,7 +49,6 @@ void document_list_fini(struct document_list *list)
 
 void document_list_reset(struct document_list *list)
 {
-    bson_writer_destroy(list->writer);
     if (list->bytes_len > KEEP_BYTES) {
         free(list->bytes);
         list->bytes = NULL;
@@ -51,13 +60,29 @@ void document_list_reset(struct document_list *list)
     open_writer(list);
 }
 
-/* The writer itself cannot go back past its last document, so a truncated one becomes a hole that
- * is never referenced; the batch ends soon after. */
 void document_list_truncate(struct document_list *list, size_t first)
 {
     if (first < list->count) {
         list->count = first;
+        list->offset = list->refs[first].offset;
+        list->names.len = list->refs[first].collection; /* its first name */
+        open_writer(list);
     }
+}
+
+static bool make_room(struct document_list *list)
+{
+    size_t needed = list->offset + ROOM_TO_BEGIN;
+    if (needed <= list->bytes_len) {
+        return true;
+    }
+    size_t len = needed > 2 * list->bytes_len ? needed : 2 * list->bytes_len;
+    uint8_t *bytes = realloc(list->bytes, len);
+    if (bytes != NULL) {
+        list->bytes = bytes;
+        list->bytes_len = len;
+    }
+    return bytes != NULL;
 }
 
 static struct document_ref *new_ref(struct document_list *list)
@@ -97,13 +122,14 @@ enum gleaner_status document_begin(struct gleaner_task *task, const char *collec
     if (task->levels[0] != NULL) {
         return GLEANER_E_BUSY;
     }
-    if (!bson_writer_begin(list->writer, &task->levels[0])) {
+    if (!make_room(list) || !bson_writer_begin(list->writer, &task->levels[0])) {
         task->levels[0] = NULL;
         return GLEANER_E_NOMEM;
     }
     task->depth = 0;
     task->is_array[0] = false;
-    task->document_failed = false;
+    task->document_status = GLEANER_OK;
+    task->document_bytes = 0;
     task->pending = (struct document_ref){.collection = keep_name(list, target, strlen(target)),
                                           .url = SIZE_MAX};
     store_document_id(target, key, key_len, task->pending.id);
@@ -118,32 +144,46 @@ struct field_place {
     char index[16];
 };
 
-static bool place_field(struct gleaner_task *task, const char *name, struct field_place *place)
+/* The first thing that is wrong with the open document decides what its commit says. */
+static void spoil(struct gleaner_task *task, enum gleaner_status status)
+{
+    if (task->document_status == GLEANER_OK) {
+        task->document_status = status;
+    }
+}
+
+static void note(struct gleaner_task *task, bool appended)
+{
+    if (!appended) {
+        spoil(task, GLEANER_E_NOMEM);
+    }
+}
+
+/* `value_bytes` count before they are appended: a module that goes on and on must not fill the
+ * memory until its commit is refused. */
+static bool place_field(struct gleaner_task *task, const char *name, size_t value_bytes,
+                        struct field_place *place)
 {
     BASE_CHECK_MAGIC(task, TASK_MAGIC);
-    if (task->levels[0] == NULL || task->document_failed) {
+    if (task->levels[0] == NULL || task->document_status != GLEANER_OK) {
         return false;
     }
     place->into = task->levels[task->depth];
     if (task->is_array[task->depth]) {
         place->name_len = (int)bson_uint32_to_string(task->array_index[task->depth]++, &place->name,
                                                      place->index, sizeof(place->index));
-        return true;
-    }
-    if (name == NULL) {
-        task->document_failed = true;
+    } else if (name == NULL || strlen(name) > DOCUMENT_MAX_BYTES) {
+        spoil(task, GLEANER_E_INVALID);
         return false;
+    } else {
+        place->name = name;
+        place->name_len = (int)strlen(name);
     }
-    place->name = name;
-    place->name_len = (int)strlen(name);
-    return true;
-}
-
-static void note(struct gleaner_task *task, bool appended)
-{
-    if (!appended) {
-        task->document_failed = true;
+    task->document_bytes += (size_t)place->name_len + FIELD_OVERHEAD + value_bytes;
+    if (task->document_bytes > DOCUMENT_MAX_BYTES) {
+        spoil(task, GLEANER_E_LIMIT);
     }
+    return task->document_status == GLEANER_OK;
 }
 
 /* Every byte that is not UTF-8 becomes U+FFFD: one bad string would fail a whole batch at the
@@ -167,26 +207,30 @@ static struct base_slice repair(struct gleaner_task *task, const char *text, siz
             i++;
         }
     }
+    if (task->repaired.failed) {
+        return (struct base_slice){NULL, 0};
+    }
     return (struct base_slice){task->repaired.data, task->repaired.len};
 }
 
 void document_text(struct gleaner_task *task, const char *name, const char *text, size_t len)
 {
     struct field_place place;
-    if (!place_field(task, name, &place)) {
+    if (len > DOCUMENT_MAX_BYTES) {
+        spoil(task, GLEANER_E_LIMIT);
         return;
     }
     struct base_slice clean = repair(task, text, len);
-    if (clean.len > DOCUMENT_MAX_BYTES) {
-        task->document_failed = true;
+    if (clean.data == NULL && clean.len < len) {
+        spoil(task, GLEANER_E_NOMEM);
+        return;
+    }
+    if (!place_field(task, name, clean.len, &place)) {
         return;
     }
     note(task, bson_append_utf8(place.into, place.name, place.name_len,
                                 clean.data ? clean.data : "", (int)clean.len));
-    if (task->depth != 0) {
-        return;
-    }
-    if (strcmp(place.name, "url") == 0) {
+    if (task->depth == 0 && strcmp(place.name, "url") == 0) {
         task->pending.url = keep_name(documents_of(task), clean.data, clean.len);
     }
 }
@@ -194,7 +238,7 @@ void document_text(struct gleaner_task *task, const char *name, const char *text
 void document_int(struct gleaner_task *task, const char *name, int64_t value)
 {
     struct field_place place;
-    if (!place_field(task, name, &place)) {
+    if (!place_field(task, name, 0, &place)) {
         return;
     }
     note(task, value >= INT32_MIN && value <= INT32_MAX
@@ -205,7 +249,7 @@ void document_int(struct gleaner_task *task, const char *name, int64_t value)
 void document_bool(struct gleaner_task *task, const char *name, bool value)
 {
     struct field_place place;
-    if (place_field(task, name, &place)) {
+    if (place_field(task, name, 0, &place)) {
         note(task, bson_append_bool(place.into, place.name, place.name_len, value));
     }
 }
@@ -213,7 +257,7 @@ void document_bool(struct gleaner_task *task, const char *name, bool value)
 void document_date(struct gleaner_task *task, const char *name, int64_t ms_since_1970)
 {
     struct field_place place;
-    if (place_field(task, name, &place)) {
+    if (place_field(task, name, 0, &place)) {
         note(task, bson_append_date_time(place.into, place.name, place.name_len, ms_since_1970));
     }
 }
@@ -221,7 +265,7 @@ void document_date(struct gleaner_task *task, const char *name, int64_t ms_since
 void document_null(struct gleaner_task *task, const char *name)
 {
     struct field_place place;
-    if (place_field(task, name, &place)) {
+    if (place_field(task, name, 0, &place)) {
         note(task, bson_append_null(place.into, place.name, place.name_len));
     }
 }
@@ -229,11 +273,11 @@ void document_null(struct gleaner_task *task, const char *name)
 void document_open(struct gleaner_task *task, const char *name, bool is_array)
 {
     struct field_place place;
-    if (!place_field(task, name, &place)) {
+    if (!place_field(task, name, 0, &place)) {
         return;
     }
     if (task->depth + 1 == DOCUMENT_MAX_DEPTH) {
-        task->document_failed = true;
+        spoil(task, GLEANER_E_LIMIT);
         return;
     }
     bson_t *child = &task->children[task->depth + 1];
@@ -241,7 +285,7 @@ void document_open(struct gleaner_task *task, const char *name, bool is_array)
                       ? bson_append_array_begin(place.into, place.name, place.name_len, child)
                       : bson_append_document_begin(place.into, place.name, place.name_len, child);
     if (!opened) {
-        task->document_failed = true;
+        spoil(task, GLEANER_E_NOMEM);
         return;
     }
     task->depth++;
@@ -276,8 +320,24 @@ void document_abort(struct gleaner_task *task)
     while (task->depth > 0) {
         close_level(task);
     }
-    bson_writer_rollback(documents_of(task)->writer);
+    struct document_list *list = documents_of(task);
+    bson_writer_rollback(list->writer);
+    list->names.len = task->pending.collection;
+    list->names.failed = false;
     task->levels[0] = NULL;
+}
+
+static enum gleaner_status judge_document(struct gleaner_task *task)
+{
+    struct document_list *list = documents_of(task);
+    uint32_t len = task->levels[0]->len;
+    if (list->names.failed) {
+        spoil(task, GLEANER_E_NOMEM);
+    }
+    if (len > DOCUMENT_MAX_BYTES || list->offset + len - task->first_offset > PAGE_MAX_BYTES) {
+        spoil(task, GLEANER_E_LIMIT);
+    }
+    return task->document_status;
 }
 
 enum gleaner_status document_commit(struct gleaner_task *task)
@@ -290,16 +350,16 @@ enum gleaner_status document_commit(struct gleaner_task *task)
     while (task->depth > 0) {
         close_level(task);
     }
-    uint32_t len = task->levels[0]->len;
-    struct document_ref *ref = new_ref(list);
-    if (task->document_failed || len > DOCUMENT_MAX_BYTES || ref == NULL) {
+    enum gleaner_status status = judge_document(task);
+    struct document_ref *ref = status == GLEANER_OK ? new_ref(list) : NULL;
+    if (ref == NULL) {
         document_abort(task);
-        return len > DOCUMENT_MAX_BYTES ? GLEANER_E_LIMIT : GLEANER_E_NOMEM;
+        return status != GLEANER_OK ? status : GLEANER_E_NOMEM;
     }
-    task->pending.len = len;
+    task->pending.len = task->levels[0]->len;
     task->pending.offset = list->offset;
     bson_writer_end(list->writer);
-    list->offset += len;
+    list->offset += task->pending.len;
     *ref = task->pending;
     list->count++;
     task->levels[0] = NULL;
@@ -310,6 +370,7 @@ void document_task_reset(struct gleaner_task *task)
 {
     document_abort(task);
     task->first_document = documents_of(task)->count;
+    task->first_offset = documents_of(task)->offset;
     base_buffer_reset(&task->links, 1 << 20);
     base_buffer_reset(&task->last_message, 4096);
     task->noindex = task->nofollow = task->has_found = task->found = false;

@@ -43,6 +43,10 @@ static void group_free(struct worker_group *group)
     for (uint32_t i = 0; group->workers != NULL && i < group->options.threads; i++) {
         worker_fini(&group->workers[i]);
     }
+    for (size_t i = 0; i < GROUP_MAX_COUNTERS; i++) {
+        free(atomic_load_explicit(&group->counters[i].name, memory_order_relaxed));
+    }
+    suspects_close(&group->suspects);
     held_fini(&group->held);
     sync_mutex_destroy(&group->supply_lock);
     sync_mutex_destroy(&group->wait_lock);
@@ -63,11 +67,17 @@ static enum gleaner_status group_build(struct worker_group *group)
     for (uint32_t i = 0; i < group->options.threads; i++) {
         struct worker *worker = &group->workers[i];
         worker->group = group;
+        worker->index = i;
         worker->task.magic = TASK_MAGIC;
         worker->task.worker = worker;
-        if (batch_init(&worker->batch) != GLEANER_OK) {
+        /* Full at batch_pages; claimed and not taken by the engine, prefetch more come in. */
+        size_t cap = (size_t)group->options.batch_pages + group->options.prefetch;
+        if (batch_init(&worker->batch, cap) != GLEANER_OK) {
             return GLEANER_E_NOMEM;
         }
+    }
+    if (group->options.suspects_path != NULL) {
+        group->suspects = suspects_open(group->options.suspects_path);
     }
     return GLEANER_OK;
 }
@@ -77,6 +87,7 @@ static void stop_and_join(struct worker_group *group)
     for (uint32_t i = 0; i < group->started; i++) {
         sync_thread_join(&group->workers[i].thread);
     }
+    keeper_join(group);
 }
 
 enum gleaner_status worker_group_start(const struct worker_options *options,
@@ -88,9 +99,10 @@ enum gleaner_status worker_group_start(const struct worker_options *options,
     }
     group->options = *options;
     fill_defaults(&group->options);
-    if (group_build(group) != GLEANER_OK) {
+    const uint32_t threads = group->options.threads;
+    if (group_build(group) != GLEANER_OK || keeper_start(group) != GLEANER_OK) {
         group_free(group);
-        return base_error_set(error, GLEANER_E_NOMEM, "no memory for %u workers", options->threads);
+        return base_error_set(error, GLEANER_E_NOMEM, "no memory for %u workers", threads);
     }
     for (uint32_t i = 0; i < group->options.threads; i++) {
         if (sync_thread_start(&group->workers[i].thread, "worker", SYNC_READER, worker_run,
@@ -159,6 +171,8 @@ void worker_group_read_stats(struct worker_group *group, struct worker_stats *ou
         .module_failures = base_counter_get(&group->module_failures),
         .redirects = base_counter_get(&group->redirects),
         .retries = base_counter_get(&group->retries),
+        .postponed = base_counter_get(&group->postponed),
+        .poisoned = base_counter_get(&group->poisoned),
         .settle_errors = base_counter_get(&group->settle_errors),
         .in_flight = held_count(&group->held),
         .settle_p50_ns = base_histogram_quantile(&group->settle_ns, 0.50),

@@ -53,9 +53,9 @@ struct held_job *held_add(struct held_list *list, const struct store_job *job, u
     return held;
 }
 
-void held_remove(struct held_list *list, struct held_job *held)
+static void unlink_locked(struct held_list *list, struct held_job *held)
 {
-    sync_mutex_lock(list->lock);
+    BASE_ASSERT(sync_mutex_is_mine(list->lock));
     if (held->previous != NULL) {
         held->previous->next = held->next;
     } else {
@@ -64,14 +64,30 @@ void held_remove(struct held_list *list, struct held_job *held)
     if (held->next != NULL) {
         held->next->previous = held->previous;
     }
-    atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
+    /* release: who reads the smaller count reads the pages counted before (room_for()) */
+    atomic_fetch_sub_explicit(&list->count, 1, memory_order_release);
+}
+
+void held_remove(struct held_list *list, struct held_job *held)
+{
+    held_remove_all(list, &held, 1);
+}
+
+void held_remove_all(struct held_list *list, struct held_job *const *jobs, size_t count)
+{
+    sync_mutex_lock(list->lock);
+    for (size_t i = 0; i < count; i++) {
+        unlink_locked(list, jobs[i]);
+    }
     sync_mutex_unlock(list->lock);
-    free(held);
+    for (size_t i = 0; i < count; i++) {
+        free(jobs[i]);
+    }
 }
 
 uint64_t held_count(const struct held_list *list)
 {
-    return atomic_load_explicit(&list->count, memory_order_relaxed);
+    return atomic_load_explicit(&list->count, memory_order_acquire);
 }
 
 static void name_outcome(struct store_outcome *outcome, const struct store_job *job)
@@ -99,19 +115,37 @@ static size_t copy_leases(struct held_list *list, uint64_t wanted_before_ns, uin
     return count;
 }
 
+/* The leases that a renewal took: all, or, after a failure, none of them, so that the next check
+ * tries again. Returns how many are still held. */
+static size_t restamp(struct held_list *list, uint64_t stamp_ns, uint64_t new_ns)
+{
+    size_t count = 0;
+    sync_mutex_lock(list->lock);
+    for (struct held_job *held = list->head; held != NULL; held = held->next) {
+        if (held->lease_until_ns == stamp_ns) {
+            held->lease_until_ns = new_ns;
+            count++;
+        }
+    }
+    sync_mutex_unlock(list->lock);
+    return count;
+}
+
 void held_renew(struct worker_group *group, uint64_t now_ns)
 {
     uint32_t lease_ms = queue_lease_ms(group->options.queue);
-    uint64_t lease_ns = lease_ms * BASE_NS_PER_MS;
+    uint64_t lease_ns = lease_ms * BASE_NS_PER_MS, stamp_ns = now_ns + lease_ns;
     struct store_outcome *leases = NULL;
-    size_t count = copy_leases(&group->held, now_ns + lease_ns * 2 / 3, now_ns + lease_ns, &leases);
-    struct base_error error;
+    size_t count = copy_leases(&group->held, now_ns + lease_ns * 2 / 3, stamp_ns, &leases);
+    struct base_error error = {0};
     uint64_t lost = 0;
 
     if (count > 0 && store_renew(queue_store(group->options.queue), leases, count, lease_ms, &lost,
                                  &error) != GLEANER_OK) {
+        restamp(&group->held, stamp_ns, now_ns);
         base_log_warn("worker", "leases=%zu renewed=0 error=\"%s\"", count, error.message);
-    } else if (lost > 0) {
+    } else if (lost > 0 && lost > count - restamp(&group->held, stamp_ns, stamp_ns)) {
+        /* More than were settled between the copy and the answer. */
         base_log_warn("worker", "leases=%zu lost=%llu reason=\"they ran out and were taken over\"",
                       count, (unsigned long long)lost);
     }
@@ -122,8 +156,8 @@ void held_release_all(struct worker_group *group)
 {
     struct store_outcome *outcomes = NULL;
     size_t count = copy_leases(&group->held, UINT64_MAX, 0, &outcomes);
-    struct store_settled settled;
-    struct base_error error;
+    struct store_settled settled = {0};
+    struct base_error error = {0};
 
     for (size_t i = 0; i < count; i++) {
         outcomes[i].kind = STORE_RELEASE;

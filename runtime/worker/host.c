@@ -3,12 +3,13 @@
 #include "document.h"
 #include "worker_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void host_follow(struct gleaner_task *task, const char *url, size_t len)
 {
     BASE_CHECK_MAGIC(task, TASK_MAGIC);
-    if (!task->worker->group->options.is_crawl || memchr(url, '\0', len) != NULL) {
+    if (!task->worker->group->options.is_crawl || len == 0 || memchr(url, '\0', len) != NULL) {
         return;
     }
     base_buffer_append(&task->links, url, len);
@@ -29,22 +30,35 @@ static void host_log(struct gleaner_task *task, int level, const char *message)
     base_log(to, task->module_name, "url=%s message=\"%s\"", task->held->job.url, message);
 }
 
-/* Names are few and constant: a table scanned by pointer, then by text. */
+/* The counter of that name, claimed with a copy of it: the module may be unloaded before the next
+ * report. NULL when the table is full. */
+static struct named_counter *find_counter(struct named_counter *counters, const char *name)
+{
+    for (size_t i = 0; i < GROUP_MAX_COUNTERS; i++) {
+        char *known = atomic_load_explicit(&counters[i].name, memory_order_acquire);
+        char *copy = known == NULL ? strdup(name) : NULL;
+        if (copy != NULL) {
+            if (atomic_compare_exchange_strong_explicit(
+                    &counters[i].name, &known, copy, memory_order_release, memory_order_acquire)) {
+                return &counters[i];
+            }
+            free(copy); /* another thread was first; `known` is its name */
+        }
+        if (known == NULL || strcmp(known, name) == 0) {
+            return known == NULL ? NULL : &counters[i];
+        }
+    }
+    return NULL;
+}
+
+/* Names are few: a table that is scanned. A name that finds no place is not counted. */
 static void host_count(struct gleaner_task *task, const char *name, uint64_t n)
 {
     BASE_CHECK_MAGIC(task, TASK_MAGIC);
-    struct named_counter *counters = task->worker->group->counters;
-    for (size_t i = 0; i < GROUP_MAX_COUNTERS; i++) {
-        const char *known = atomic_load_explicit(&counters[i].name, memory_order_acquire);
-        if (known == NULL &&
-            atomic_compare_exchange_strong_explicit(&counters[i].name, &known, name,
-                                                    memory_order_release, memory_order_acquire)) {
-            known = name;
-        }
-        if (known == name || strcmp(known, name) == 0) {
-            base_counter_add(&counters[i].value, n);
-            return;
-        }
+    struct named_counter *counter =
+        name != NULL ? find_counter(task->worker->group->counters, name) : NULL;
+    if (counter != NULL) {
+        base_counter_add(&counter->value, n);
     }
 }
 

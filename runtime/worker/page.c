@@ -73,6 +73,10 @@ static void follow_redirect(struct worker *worker, struct held_job *held,
     snprintf(via, sizeof(via), "%s%s", held->job.via, key);
     queue_links_add(worker->group->options.queue, &worker->batch.links, result->location, len,
                     held->job.depth, via);
+    if (worker->batch.links.failed) {
+        fail(worker, held, false, 0, "memory", "no memory for the redirect's target");
+        return;
+    }
     struct store_outcome outcome;
     done(held, &outcome);
     outcome.error_class = "redirect";
@@ -106,7 +110,9 @@ static void fill_page(const struct worker *worker, const struct held_job *held,
     };
 }
 
-static void add_links(struct worker *worker, const struct held_job *held)
+/* False when a link was lost for want of memory: the page is done again, or what is behind the link
+ * would never be found. */
+static bool add_links(struct worker *worker, const struct held_job *held)
 {
     struct gleaner_task *task = &worker->task;
     const char *at = task->links.data, *end = at + task->links.len;
@@ -116,6 +122,7 @@ static void add_links(struct worker *worker, const struct held_job *held)
                         held->job.depth + 1, "");
         at += len + 1;
     }
+    return !task->links.failed && !worker->batch.links.failed;
 }
 
 static void accept_page(struct worker *worker, struct held_job *held)
@@ -125,6 +132,11 @@ static void accept_page(struct worker *worker, struct held_job *held)
     struct store_outcome outcome;
     bool has_document = worker->batch.documents.count > task->first_document;
 
+    if (!task->nofollow && !add_links(worker, held)) {
+        document_list_truncate(&worker->batch.documents, task->first_document);
+        fail(worker, held, false, 0, "memory", "no memory for the page's links");
+        return;
+    }
     done(held, &outcome);
     outcome.content_found = task->has_found ? task->found : has_document;
     if (!group->options.is_crawl) {
@@ -132,9 +144,6 @@ static void accept_page(struct worker *worker, struct held_job *held)
     }
     if (task->noindex || (task->has_found && !task->found)) {
         document_list_truncate(&worker->batch.documents, task->first_document);
-    }
-    if (!task->nofollow) {
-        add_links(worker, held);
     }
     if (has_document) {
         base_counter_add(&group->pages, 1);
@@ -163,7 +172,9 @@ static enum gleaner_verdict run_module(struct worker *worker, const struct held_
     task->held = held;
     task->module_name = use->module->name;
     task->deadline_ns = start_ns + group->options.handle_ms * BASE_NS_PER_MS;
+    suspects_enter(group->suspects, worker->index, &held->job);
     enum gleaner_verdict verdict = use->module->handle(use->state, worker_host(), task, page);
+    suspects_leave(group->suspects, worker->index, &held->job);
     worker_host()->doc_abort(task); /* a document begun and not committed is not emitted */
     worker_host()->check_in(task, 0, 0);
     base_histogram_add(&group->handle_ns, base_mono_ns() - start_ns);
@@ -201,6 +212,45 @@ static void process_body(struct worker *worker, struct held_job *held, struct fe
     }
 }
 
+void page_release(struct worker *worker, struct held_job *held)
+{
+    struct store_outcome outcome;
+    done(held, &outcome);
+    outcome.kind = STORE_RELEASE;
+    batch_add(worker, held, &outcome);
+}
+
+void page_bury(struct worker *worker, struct held_job *held, uint32_t crashes)
+{
+    struct store_outcome outcome;
+    char reason[120];
+    snprintf(reason, sizeof(reason), "the process died %u times with this page inside a module",
+             crashes);
+    done(held, &outcome);
+    outcome.kind = STORE_DEAD;
+    outcome.error_class = "poison";
+    outcome.reason = batch_copy(&worker->batch, reason);
+    outcome.reason = outcome.reason != NULL ? outcome.reason : "";
+    base_log_warn("worker", "url=%s dead=poison reason=\"%s\"", held->job.url, reason);
+    base_counter_add(&worker->group->poisoned, 1);
+    /* Who submits it anew wants it tried anew. */
+    suspects_clear(worker->group->suspects, &held->job);
+    batch_add(worker, held, &outcome);
+}
+
+/* The host is held for longer than the engine keeps requests: nothing was tried, so nothing is
+ * counted against the job. */
+static void postpone(struct worker *worker, struct held_job *held,
+                     const struct fetch_result *result)
+{
+    struct store_outcome outcome;
+    done(held, &outcome);
+    outcome.kind = STORE_RELEASE;
+    outcome.delay_ms = result->retry_after_ms > 0 ? result->retry_after_ms : 1;
+    base_counter_add(&worker->group->postponed, 1);
+    batch_add(worker, held, &outcome);
+}
+
 void page_process(struct worker *worker, struct fetch_result *result)
 {
     struct held_job *held = result->user;
@@ -218,9 +268,14 @@ void page_process(struct worker *worker, struct fetch_result *result)
         batch_add(worker, held, &outcome);
         break;
     case FETCH_CANCELLED:
-        done(held, &outcome);
-        outcome.kind = STORE_RELEASE;
-        batch_add(worker, held, &outcome);
+        page_release(worker, held);
+        break;
+    case FETCH_THROTTLED:
+        if (result->http_status == 0) {
+            postpone(worker, held, result);
+            break;
+        }
+        fail_fetch(worker, held, result, result->fetch_class, result->reason);
         break;
     default:
         fail_fetch(worker, held, result, result->fetch_class, result->reason);

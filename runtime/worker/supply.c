@@ -3,9 +3,10 @@
 #include "worker_internal.h"
 
 enum {
-    IDLE_POLL_MS = 500, /* an idle process makes at most 2 store operations a second */
-    BUSY_POLL_MS = 5,   /* the frontier is dry, but pages in work may fill it */
-    ERROR_POLL_MS = 250
+    IDLE_POLL_MS = 500,   /* a service: at most 2 store operations a second while nothing is due */
+    CRAWL_POLL_MS = 2000, /* nobody else fills the frontier of a crawl: only its own delays count */
+    PARTIAL_POLL_MS = 20, /* a claim gave less than asked: a store may have had to share */
+    FIRST_POLL_MS = 1
 };
 
 bool group_is_stopping(const struct worker_group *group)
@@ -20,28 +21,36 @@ void group_finish(struct worker_group *group)
     sync_mutex_lock(group->wait_lock);
     sync_cond_broadcast(group->changed);
     sync_mutex_unlock(group->wait_lock);
-    for (uint32_t i = 0; i < group->started; i++) {
+    for (uint32_t i = 0; i < group->options.threads; i++) {
         fetch_nudge(group->options.fetch);
     }
 }
 
-/* With a page limit: never more on lease than pages that may still come. */
+/* With a page limit: never more on lease than pages that may still come. A page that is done and
+ * not settled counts twice for a moment; held is read first, so that none is missed between. */
 static uint32_t room_for(const struct worker_group *group, uint32_t wanted)
 {
     if (group->options.max_pages == 0) {
         return wanted;
     }
-    uint64_t spoken_for = base_counter_get(&group->pages) + held_count(&group->held);
+    uint64_t held = held_count(&group->held); /* acquire, before the pages */
+    uint64_t spoken_for = held + base_counter_get(&group->pages);
     uint64_t left =
         spoken_for < group->options.max_pages ? group->options.max_pages - spoken_for : 0;
     return left < wanted ? (uint32_t)left : wanted;
 }
 
-static bool submit(struct worker_group *group, const struct store_job *job, uint64_t now_ns)
+static void submit(struct worker *worker, const struct store_job *job, uint64_t now_ns)
 {
+    struct worker_group *group = worker->group;
+    uint32_t crashes = suspects_crashes(group->suspects, job);
     struct held_job *held = held_add(&group->held, job, now_ns);
     if (held == NULL) {
-        return false; /* its lease runs out and it is claimed again */
+        return; /* no memory: its lease runs out and it is claimed again */
+    }
+    if (crashes > 0 && crashes >= queue_max_deliveries(group->options.queue)) {
+        page_bury(worker, held, crashes);
+        return;
     }
     struct fetch_request request = {
         .url = held->job.url,
@@ -51,79 +60,118 @@ static bool submit(struct worker_group *group, const struct store_job *job, uint
     atomic_fetch_add_explicit(&group->in_engine, 1, memory_order_relaxed);
     if (fetch_submit(group->options.fetch, &request) != GLEANER_OK) {
         atomic_fetch_sub_explicit(&group->in_engine, 1, memory_order_relaxed);
-        held_remove(&group->held, held);
-        return false;
+        page_release(worker, held); /* stopping, or no memory */
     }
-    return true;
 }
 
-/* Nothing is due and nothing is held: either all is done, or jobs wait for their time. */
+static uint64_t claim_failed(struct worker_group *group, const struct base_error *error)
+{
+    trouble_note(group, &group->claiming, "claim", error);
+    return group->claiming.retry_ns;
+}
+
+/* Nothing is due and nothing is held: either all is done, or jobs wait for their time. Whoever
+ * settles something calls supply_at(), so this poll is for time and other processes alone. */
 static uint64_t nothing_due(struct worker_group *group, uint64_t now_ns)
 {
     struct store_counts counts;
-    struct base_error error;
+    struct base_error error = {0};
 
-    if (held_count(&group->held) > 0) {
-        return now_ns + BUSY_POLL_MS * BASE_NS_PER_MS;
-    }
-    if (!group->options.is_crawl ||
-        store_count(queue_store(group->options.queue), &counts, &error) != GLEANER_OK) {
+    if (held_count(&group->held) > 0 || !group->options.is_crawl) {
         return now_ns + IDLE_POLL_MS * BASE_NS_PER_MS;
+    }
+    if (store_count(queue_store(group->options.queue), &counts, &error) != GLEANER_OK) {
+        return claim_failed(group, &error);
     }
     bool at_limit = group->options.max_pages > 0 && room_for(group, 1) == 0;
     if (at_limit || counts.ready + counts.waiting + counts.leased == 0) {
         group_finish(group);
     }
-    uint64_t due_ms = counts.next_due_ms < IDLE_POLL_MS ? counts.next_due_ms : IDLE_POLL_MS;
-    return now_ns + (due_ms > BUSY_POLL_MS ? due_ms : BUSY_POLL_MS) * BASE_NS_PER_MS;
+    if (counts.ready > 0) {
+        return now_ns + PARTIAL_POLL_MS * BASE_NS_PER_MS; /* became due since the claim */
+    }
+    uint64_t due_ms = counts.next_due_ms < CRAWL_POLL_MS ? counts.next_due_ms : CRAWL_POLL_MS;
+    return now_ns + (due_ms > FIRST_POLL_MS ? due_ms : FIRST_POLL_MS) * BASE_NS_PER_MS;
 }
 
 static uint64_t claim_and_submit(struct worker *worker, uint32_t wanted, uint64_t now_ns)
 {
     struct worker_group *group = worker->group;
-    struct base_error error;
+    struct base_error error = {0};
     uint32_t asked = room_for(group, wanted);
 
     if (asked == 0) {
         return nothing_due(group, now_ns);
     }
-    enum gleaner_status status = queue_claim(group->options.queue, asked, &worker->claimed, &error);
-    if (status != GLEANER_OK) {
-        base_log_debug("worker", "claim=failed status=%s error=\"%s\"", gleaner_status_name(status),
-                       error.message);
-        return now_ns + ERROR_POLL_MS * BASE_NS_PER_MS;
+    if (queue_claim(group->options.queue, asked, &worker->claimed, &error) != GLEANER_OK) {
+        return claim_failed(group, &error);
     }
+    trouble_over(&group->claiming, "claim");
     for (size_t i = 0; i < worker->claimed.count; i++) {
-        submit(group, &worker->claimed.jobs[i], now_ns);
+        submit(worker, &worker->claimed.jobs[i], now_ns);
     }
     atomic_store_explicit(&group->is_hungry, worker->claimed.count < asked, memory_order_relaxed);
-    return worker->claimed.count == 0 ? nothing_due(group, now_ns) : now_ns;
+    if (worker->claimed.count == 0) {
+        return nothing_due(group, now_ns);
+    }
+    return worker->claimed.count < asked ? now_ns + PARTIAL_POLL_MS * BASE_NS_PER_MS : now_ns;
 }
 
-void supply_is_there(struct worker_group *group)
+void supply_at(struct worker_group *group, uint64_t when_ns)
 {
     sync_mutex_lock(group->supply_lock);
-    group->next_claim_ns = 0;
+    if (when_ns < group->next_claim_ns) {
+        group->next_claim_ns = when_ns;
+    }
+    if (when_ns < group->wanted_ns) {
+        group->wanted_ns = when_ns;
+    }
     sync_mutex_unlock(group->supply_lock);
-    atomic_store_explicit(&group->is_hungry, false, memory_order_relaxed);
+}
+
+/* Take the supply over if there is something to do and nobody else does it. */
+static bool take_supply(struct worker_group *group, uint64_t now_ns, uint32_t load,
+                        uint64_t *next_ns)
+{
+    bool is_wanted = load <= group->options.prefetch / 2 && !group_is_stopping(group) &&
+                     atomic_load_explicit(&group->failing, memory_order_relaxed) == 0;
+    *next_ns = now_ns + IDLE_POLL_MS * BASE_NS_PER_MS;
+    if (!is_wanted) {
+        return false;
+    }
+    sync_mutex_lock(group->supply_lock);
+    bool is_mine = !group->is_supplying && now_ns >= group->next_claim_ns;
+    if (is_mine) {
+        group->is_supplying = true;
+        group->wanted_ns = UINT64_MAX;
+    } else if (!group->is_supplying && group->next_claim_ns < *next_ns) {
+        *next_ns = group->next_claim_ns;
+    }
+    sync_mutex_unlock(group->supply_lock);
+    return is_mine;
+}
+
+static uint64_t give_supply(struct worker_group *group, uint64_t next_ns)
+{
+    sync_mutex_lock(group->supply_lock);
+    group->is_supplying = false;
+    group->next_claim_ns = next_ns < group->wanted_ns ? next_ns : group->wanted_ns;
+    next_ns = group->next_claim_ns;
+    sync_mutex_unlock(group->supply_lock);
+    return next_ns;
 }
 
 uint64_t supply_fetchers(struct worker *worker, uint64_t now_ns)
 {
     struct worker_group *group = worker->group;
     uint32_t prefetch = group->options.prefetch;
-
-    sync_mutex_lock(group->supply_lock);
-    if (now_ns >= group->next_renew_ns) {
-        held_renew(group, now_ns);
-        group->next_renew_ns = now_ns + queue_lease_ms(group->options.queue) * BASE_NS_PER_MS / 6;
-    }
     uint32_t load = atomic_load_explicit(&group->in_engine, memory_order_relaxed);
-    if (!group_is_stopping(group) && load <= prefetch / 2 && now_ns >= group->next_claim_ns) {
-        group->next_claim_ns = claim_and_submit(worker, prefetch - load, now_ns);
+    uint64_t next_ns;
+
+    if (!take_supply(group, now_ns, load, &next_ns)) {
+        return next_ns;
     }
-    uint64_t next_ns =
-        load <= prefetch / 2 ? group->next_claim_ns : now_ns + IDLE_POLL_MS * BASE_NS_PER_MS;
-    sync_mutex_unlock(group->supply_lock);
-    return next_ns > now_ns ? next_ns : now_ns + BASE_NS_PER_MS;
+    uint64_t again_ns = give_supply(group, claim_and_submit(worker, prefetch - load, now_ns));
+    load = atomic_load_explicit(&group->in_engine, memory_order_relaxed);
+    return load <= prefetch / 2 ? again_ns : now_ns + IDLE_POLL_MS * BASE_NS_PER_MS;
 }

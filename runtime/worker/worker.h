@@ -33,7 +33,11 @@ struct worker_options {
     uint32_t batch_ms;    /* default 20: oldest page of an unsettled batch */
     uint32_t prefetch;    /* jobs held ahead of the fetchers, default 2 x max_transfers */
     uint32_t handle_ms;   /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
-    uint32_t give_up_ms;  /* settling failed without a break for so long: end; 0 = never */
+    uint32_t give_up_ms;  /* the store failed without a break for so long: end; 0 = never */
+    /* A small file of this process alone (it is locked), or NULL: which pages were inside a module
+     * when the process died. A page that was there queue_max_deliveries() times is a dead letter.
+     */
+    const char *suspects_path;
     const char *(*setting)(void *ctx, const char *module, const char *name);
     void *setting_ctx;
 };
@@ -58,6 +62,7 @@ struct worker_stats {
     uint64_t pages, documents_new, documents_replaced, documents_spooled, documents_refused;
     uint64_t failures[FETCH_CLASS_COUNT]; /* final ones, by class */
     uint64_t module_failures, redirects, retries, settle_errors;
+    uint64_t postponed, poisoned;
     uint64_t in_flight; /* claimed and not settled */
     uint64_t settle_p50_ns, settle_p99_ns, handle_p50_ns, handle_p99_ns;
     bool has_given_up; /* the store failed for give_up_ms: the group ended by itself */

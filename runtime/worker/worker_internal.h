@@ -4,7 +4,8 @@
  * What the files of this room share. loop.c runs a thread, supply.c claims and submits, page.c
  * turns a result into documents, links and an outcome, results.c makes of them what a submission
  * shows, host.c serves the module meanwhile, document.c builds BSON, batch.c settles, held.c keeps
- * the list of jobs on lease.
+ * the list of jobs on lease and keeper.c prolongs them, trouble.c counts how long a store fails,
+ * suspects.c remembers over a crash which pages were inside a module.
  */
 #ifndef WORKER_INTERNAL_H
 #define WORKER_INTERNAL_H
@@ -33,11 +34,18 @@ struct held_job {
 struct held_list {
     struct sync_mutex *lock; /* protects everything here; taken under no other lock */
     struct held_job *head;
-    /* writes: under lock; reads: any, relaxed (reports and the done check, which settles later) */
+    /* writes: under lock, release when it falls; reads: any, acquire (reports, the page limit, and
+     * the check for the end, which a later settle repeats) */
     _Atomic uint64_t count;
 };
 
-enum { DOCUMENT_MAX_DEPTH = 16, GROUP_MAX_COUNTERS = 64 };
+enum { DOCUMENT_MAX_DEPTH = 16, GROUP_MAX_COUNTERS = 64, BATCH_MAX_LINKS = 16384 };
+
+/* A store that fails: since when, and when to ask again. One owner at a time. */
+struct trouble {
+    uint64_t since_ns; /* 0 = it works */
+    uint64_t retry_ns; /* not before then */
+};
 
 /* A document in work and the documents of the batch: one growing buffer, each document behind the
  * last one. Offsets, not pointers, because the buffer moves when it grows. */
@@ -57,18 +65,23 @@ struct document_list {
     size_t offset; /* end of the last committed document */
 };
 
-/* Everything a worker has done and not settled yet. */
+/* Everything a worker has done and not settled yet. The room for outcomes is made at the start, so
+ * that noting one cannot fail: a batch takes no page once it is full (batch_is_full()). */
 struct batch {
     struct document_list documents;
     struct queue_links links;
     struct store_outcome *outcomes;
     struct held_job **jobs; /* jobs[i] belongs to outcomes[i] */
     size_t count, cap;
-    struct base_arena arena; /* classes, reasons, results */
-    uint64_t oldest_ns;      /* when the first outcome came in; 0 = empty */
+    struct base_arena arena;         /* classes, reasons, results */
+    uint64_t result_bytes;           /* of results in the arena */
+    uint64_t oldest_ns;              /* when the first outcome came in; 0 = empty */
+    struct store_document *resolved; /* of the settle under way; kept between settles */
+    size_t resolved_cap;
 };
 
 struct worker_group;
+struct suspects;
 
 /* One page in work: what a module knows as its task. Lives in the worker, reused. */
 struct gleaner_task {
@@ -83,9 +96,11 @@ struct gleaner_task {
     uint32_t array_index[DOCUMENT_MAX_DEPTH];
     bool is_array[DOCUMENT_MAX_DEPTH];
     int depth;
-    bool document_failed;
+    enum gleaner_status document_status; /* of the open document: why it cannot be committed */
+    size_t document_bytes;               /* upper bound of its size so far */
     struct document_ref pending;
-    size_t first_document; /* documents of this task start here: undone when the page fails */
+    /* documents of this task start here: undone when the page fails */
+    size_t first_document, first_offset;
 
     struct base_buffer links; /* NUL-separated URLs */
     struct base_buffer last_message;
@@ -100,18 +115,19 @@ struct gleaner_task {
 
 struct worker {
     struct worker_group *group;
+    uint32_t index;
     struct sync_thread *thread;
     struct gleaner_task task;
     struct batch batch;
     struct base_buffer decoded; /* charset conversion */
     struct store_jobs claimed;
-    uint64_t settle_retry_ns;   /* after a failed settle: not before then */
-    uint64_t settle_failing_ns; /* since when settling fails; 0 = it works */
+    struct trouble settling;
 };
 
 struct named_counter {
-    /* writes: the first thread to use the name (compare-exchange, release); reads: acquire */
-    _Atomic(const char *) name;
+    /* a copy: the module that gave the name may be unloaded
+     * writes: the first thread to use the name (compare-exchange, release); reads: acquire */
+    _Atomic(char *) name;
     struct base_counter value;
 };
 
@@ -121,9 +137,21 @@ struct worker_group {
     uint32_t started;
     struct held_list held;
 
-    /* one worker at a time supplies the fetchers; guards the two below */
-    struct sync_mutex *supply_lock;
-    uint64_t next_claim_ns, next_renew_ns;
+    /* One worker at a time supplies the fetchers. The store is not called under the lock: a claim
+     * that waits for a server must not stop the others. */
+    struct sync_mutex *supply_lock; /* protects the three below; taken under no other lock */
+    bool is_supplying;
+    uint64_t next_claim_ns;  /* when to claim again */
+    uint64_t wanted_ns;      /* supply_at() said so while somebody was supplying */
+    struct trouble claiming; /* of the one who supplies; handed on with is_supplying */
+
+    /* workers whose batch the store does not take: nothing is claimed meanwhile, so that what is
+     * kept in memory stays bounded. relaxed: late by one claim at most */
+    _Atomic uint32_t failing;
+
+    struct sync_thread *keeper; /* prolongs leases while workers are inside modules */
+    bool keeper_may_leave;      /* guarded by wait_lock */
+    struct suspects *suspects;  /* NULL without a file */
 
     /* jobs given to the engine whose result was not taken; any worker adds, relaxed: a hint for the
      * supply, exact when the group is idle because each job adds and subtracts once */
@@ -134,12 +162,12 @@ struct worker_group {
     _Atomic bool is_done;         /* release by the one who finds it; acquire by waiters */
     _Atomic uint64_t stop_ns;     /* 0 = running; else the deadline of the stop (release/acquire) */
     _Atomic bool has_given_up;    /* settling failed for good */
-    struct sync_mutex *wait_lock; /* protects nothing but the wait on `changed` and last_error */
+    struct sync_mutex *wait_lock; /* protects the waits on `changed`, and last_error */
     struct sync_cond *changed;
 
     struct base_counter pages, documents_new, documents_replaced, documents_spooled;
     struct base_counter documents_refused, failures[FETCH_CLASS_COUNT], module_failures;
-    struct base_counter redirects, retries, settle_errors;
+    struct base_counter redirects, retries, postponed, poisoned, settle_errors;
     struct base_histogram settle_ns, handle_ns;
     struct named_counter counters[GROUP_MAX_COUNTERS];
     enum gleaner_status last_status; /* guarded by wait_lock */
@@ -150,35 +178,51 @@ struct worker_group {
 void worker_run(void *arg);
 
 /* supply.c */
-/** Claim and submit when the fetchers want more; renew leases. Returns when to call again (ns). */
+/** Claim and submit when the fetchers want more. Returns when to call again (ns). */
 uint64_t supply_fetchers(struct worker *worker, uint64_t now_ns);
-/** A settled batch brought new links: claim at once. */
-void supply_is_there(struct worker_group *group);
+/** There may be something to claim at that time: new links, a job to repeat, the end. */
+void supply_at(struct worker_group *group, uint64_t when_ns);
 bool group_is_stopping(const struct worker_group *group);
 void group_finish(struct worker_group *group);
 
+/* trouble.c */
+/** The store failed: keep its words, log the first time, choose the next try; after give_up_ms
+ *  without a success the group ends. True the first time. */
+bool trouble_note(struct worker_group *group, struct trouble *trouble, const char *what,
+                  const struct base_error *error);
+/** It worked. True when it had failed before. */
+bool trouble_over(struct trouble *trouble, const char *what);
+
 /* page.c */
 void page_process(struct worker *worker, struct fetch_result *result);
+/** A job that killed the process again and again goes to the dead letters unseen. */
+void page_bury(struct worker *worker, struct held_job *held, uint32_t crashes);
+/** Hand a job back untouched. */
+void page_release(struct worker *worker, struct held_job *held);
 
 /* results.c */
 /** `results` of a submission, out of the documents of its task; outcome->content_found is set. */
 void results_add(struct worker *worker, const struct held_job *held, struct store_outcome *outcome);
 
 /* document.c */
-enum gleaner_status document_list_init(struct document_list *list);
+void document_list_init(struct document_list *list);
 void document_list_fini(struct document_list *list);
 void document_list_reset(struct document_list *list);
-/** Forget the documents from index `first` on. */
+/** Forget the documents from index `first` on, and their memory's use. */
 void document_list_truncate(struct document_list *list, size_t first);
 void document_task_reset(struct gleaner_task *task);
 
 /* batch.c */
-enum gleaner_status batch_init(struct batch *batch);
+GLEANER_MUST_CHECK enum gleaner_status batch_init(struct batch *batch, size_t cap);
 void batch_fini(struct batch *batch);
 /** Add one outcome; `held` goes over to the batch. */
 void batch_add(struct worker *worker, struct held_job *held, const struct store_outcome *outcome);
 char *batch_copy(struct batch *batch, const char *text);
 bool batch_is_due(const struct worker *worker, uint64_t now_ns);
+/** The store does not take it and it must not grow further: no more pages for this worker. */
+bool batch_is_full(const struct worker *worker);
+/** When to look at it again; UINT64_MAX when it is empty. */
+uint64_t batch_due_ns(const struct worker *worker);
 /** Settle it; on an error it is kept and tried again later. True when it is empty now. */
 bool batch_settle(struct worker *worker);
 
@@ -187,10 +231,29 @@ enum gleaner_status held_init(struct held_list *list);
 void held_fini(struct held_list *list);
 struct held_job *held_add(struct held_list *list, const struct store_job *job, uint64_t now_ns);
 void held_remove(struct held_list *list, struct held_job *held);
+/** Remove many at once. */
+void held_remove_all(struct held_list *list, struct held_job *const *jobs, size_t count);
 uint64_t held_count(const struct held_list *list);
 /** Prolong every lease that has run a third of its time. */
 void held_renew(struct worker_group *group, uint64_t now_ns);
 /** Hand everything back to the store (the stop's deadline passed). */
 void held_release_all(struct worker_group *group);
+
+/* keeper.c */
+GLEANER_MUST_CHECK enum gleaner_status keeper_start(struct worker_group *group);
+void keeper_join(struct worker_group *group);
+
+/* suspects.c */
+/** Open or make the file and judge what the last process left. NULL (logged) when it cannot be had:
+ *  work goes on without. */
+struct suspects *suspects_open(const char *path);
+void suspects_close(struct suspects **suspects);
+/** How many crashes happened while this job was inside a module. Thread: [any]. */
+uint32_t suspects_crashes(struct suspects *suspects, const struct store_job *job);
+/** Worker `index` goes into a module with a job, and is out again, which clears the job of all
+ *  suspicion. Thread: [worker]; enter is wait-free, and so is leave while nobody is suspect. */
+void suspects_enter(struct suspects *suspects, uint32_t index, const struct store_job *job);
+void suspects_clear(struct suspects *suspects, const struct store_job *job);
+void suspects_leave(struct suspects *suspects, uint32_t index, const struct store_job *job);
 
 #endif
