@@ -23,6 +23,7 @@ MAY_INCLUDE = {
     "fetch": BASE,
     "module": BASE,
     "worker": {"pool", "connection", "store", "queue", "fetch", "module", "db"} | BASE,
+    "tool": {"queue", "fetch", "module"} | BASE,
     "admin": {"worker", "fetch", "queue", "store", "db", "pool", "connection", "module", "monitor"} | BASE,
     "process": None,  # everything
 }
