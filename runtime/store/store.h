@@ -242,4 +242,21 @@ void store_tiered_spool(struct store *store, struct store_spool_stats *out);
 GLEANER_MUST_CHECK enum gleaner_status store_tiered_drain(struct store *store,
                                                           uint64_t deadline_ns);
 
+/* An entry of the spool, for people. */
+struct store_spool_entry {
+    uint64_t number; /* its name: in the order of arrival, never given twice */
+    const char *collection, *url;
+    uint64_t age_ms;
+    uint32_t bytes;      /* of the document, without its `_id` */
+    const uint8_t *bson; /* with `_id`; NULL when damaged */
+    uint32_t bson_len;
+    bool is_damaged; /* its checksum does not fit: kept, never replayed */
+};
+/** Walk the spool of an embedded store, also one opened read-only beside a running process; only
+ *  entry `number`, 0 = all. */
+GLEANER_MUST_CHECK enum gleaner_status
+store_spool_list(struct store *embedded, uint64_t number,
+                 bool (*row)(void *ctx, const struct store_spool_entry *entry), void *ctx,
+                 struct base_error *error);
+
 #endif
