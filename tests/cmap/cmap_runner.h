@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file cmap_runner.h
- * Replays the CMAP specification's JSON tests on the real handle table. Only the connections are
- * mocks (the format allows it for unit tests); a connector that talks to a mongod can take their
- * place for the integration tests.
+ * Replays the CMAP specification's JSON tests on the real handle table. In unit tests the
+ * connections are mocks (the format allows it), in integration tests clients of a real mongod.
  */
 #ifndef CMAP_RUNNER_H
 #define CMAP_RUNNER_H
@@ -34,7 +33,11 @@ struct cmap_connector {
     void (*finish)(void *ctx);
     void *ctx;
 };
-extern const struct cmap_connector cmap_mock;
+extern const struct cmap_connector cmap_mock;   /* "unit" */
+extern const struct cmap_connector cmap_mongod; /* "integration" */
+/** Start the server of cmap_mongod, once; false when there is no program. */
+bool cmap_mongod_start(void);
+void cmap_mongod_end(void);
 
 /* A checked out connection, under its label if it has one. */
 struct cmap_loan {
