@@ -77,6 +77,7 @@ struct fetch_options {
     size_t allow_net_count;
     const char *ca_file; /* default the system's bundle */
     const char *accept;  /* Accept header, default text/html first */
+    bool keep_headers;   /* results carry the headers as received; default false */
     /* Called on fetcher threads whenever capacity became free; must be wait-free. May be NULL. */
     void (*on_capacity)(void *ctx);
     void *capacity_ctx;
@@ -138,6 +139,7 @@ struct fetch_result {
     uint32_t redirects;
     uint64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
     char reason[200]; /* a sentence for people; "" when OK */
+    char *headers;    /* status line and headers, CRLF as received; NULL unless keep_headers */
 };
 void fetch_result_free(struct fetch_result **result);
 

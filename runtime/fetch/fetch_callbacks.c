@@ -124,6 +124,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
     } else {
         read_header(x, data, len);
     }
+    if (x->thread->engine->options.keep_headers) {
+        base_buffer_append(&x->box->headers, data, len);
+    }
     return len;
 }
 

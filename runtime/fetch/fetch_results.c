@@ -52,6 +52,7 @@ static void box_destroy(struct fetch_box *box)
 {
     base_buffer_fini(&box->body);
     base_buffer_fini(&box->text);
+    base_buffer_fini(&box->headers);
     free(box);
 }
 
@@ -106,6 +107,7 @@ void fetch_box_free(struct fetch_box *box)
     struct fetch_results *r = box->home;
     base_buffer_reset(&box->body, KEEP_BODY_BYTES);
     base_buffer_reset(&box->text, KEEP_TEXT_BYTES);
+    base_buffer_reset(&box->headers, KEEP_TEXT_BYTES);
     sync_mutex_lock(r->mutex);
     bool keep = !r->closed && r->free_count < FREE_BOXES;
     if (keep) {
@@ -143,6 +145,7 @@ void fetch_box_clear_answer(struct fetch_box *box)
 {
     box->text.len = 0;
     box->body.len = 0;
+    box->headers.len = 0;
     memset(box->field_at, 0, sizeof(box->field_at));
 }
 
@@ -160,6 +163,7 @@ void fetch_box_seal(struct fetch_box *box)
     r->etag = field_text(box, FIELD_ETAG);
     r->last_modified = field_text(box, FIELD_LAST_MODIFIED);
     r->robots_tag = field_text(box, FIELD_ROBOTS_TAG);
+    r->headers = box->headers.len > 0 ? box->headers.data : NULL;
     if (box->body.data == NULL) {
         base_buffer_append(&box->body, "", 0);
         base_buffer_reserve(&box->body, 1);

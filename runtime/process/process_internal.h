@@ -94,6 +94,8 @@ void work_drain(struct work *work);
 void work_close(struct work *work);
 /** Exit code of a failure while opening. */
 enum exit_code work_exit_code(enum gleaner_status status);
+/** The fetch room's options out of the settings; borrows their strings. */
+void work_fetch_options(const struct settings *settings, struct fetch_options *out);
 /** SIGHUP: read the sources again and apply what is live. */
 void work_reload(struct work *work, struct settings *live, int argc, char *const argv[],
                  unsigned groups);
@@ -139,6 +141,12 @@ int command_export(struct settings *settings, int argc, char *const argv[]);
 int command_status(struct settings *settings, int argc, char *const argv[]);
 int command_config(struct settings *settings, int argc, char *const argv[]);
 int command_drain(struct settings *settings, int argc, char *const argv[]);
+/* tools.c */
+int command_scrape(struct settings *settings, int argc, char *const argv[]);
+int command_robots(struct settings *settings, int argc, char *const argv[]);
+int command_url(struct settings *settings, int argc, char *const argv[]);
+int command_fetch(struct settings *settings, int argc, char *const argv[]);
+int command_sitemap(struct settings *settings, int argc, char *const argv[]);
 
 /** Print "gleaner: MESSAGE" to standard error, passwords replaced. */
 void print_error(const struct base_error *error);

@@ -35,6 +35,11 @@ enum setting_group {
     GROUP_PROCESS = 1 << 5,
     GROUP_EXPERT = 1 << 6, /* accepted everywhere its group is, listed by `gleaner config` only */
     /* `command.*` settings are of the command line alone; each names its commands */
+    GROUP_ONLY_SCRAPE = 1 << 20,
+    GROUP_ONLY_ROBOTS = 1 << 21,
+    GROUP_ONLY_FETCH = 1 << 22,
+    GROUP_PAGE_URL = 1 << 23, /* a FILE may stand in for a URL */
+    GROUP_BATCH = 1 << 24,
     GROUP_ONLY_CRAWL = 1 << 8,
     GROUP_ONLY_SUBMIT = 1 << 9,
     GROUP_ONLY_EXPORT = 1 << 10,
@@ -120,7 +125,8 @@ struct settings {
 
     /* command line only */
     const char *config_file, *env_file, *format, *job_type;
-    bool json, fresh, help;
+    const char *agent, *robots_file, *page_url;
+    bool json, fresh, help, batch, verbose;
 };
 
 extern const struct setting settings_table[];

@@ -112,6 +112,11 @@ enum gleaner_status command_line_parse(struct command_line *line, int argc, char
             size_t index = 0;
             status = find_option("help", 4, &index) ? add_entry(line, index, "true")
                                                     : GLEANER_E_INTERNAL;
+        } else if (!options_end && strcmp(argv[at], "-v") == 0 &&
+                   (groups & GROUP_ONLY_FETCH) != 0) {
+            size_t index = 0;
+            status = find_option("verbose", 7, &index) ? add_entry(line, index, "true")
+                                                       : GLEANER_E_INTERNAL;
         } else if (!options_end && strncmp(argv[at], "--", 2) == 0) {
             status = parse_option(line, argc, argv, &at, groups, error);
         } else if (!options_end && argv[at][0] == '-' && argv[at][1] != '\0') {

@@ -16,7 +16,7 @@ static uint32_t narrow(uint64_t value)
 
 /* ---- fetching ---- */
 
-static void fill_fetch_options(const struct settings *s, struct fetch_options *o)
+void work_fetch_options(const struct settings *s, struct fetch_options *o)
 {
     fetch_options_init(o);
     o->fetcher_threads = narrow(s->fetchers);
@@ -45,7 +45,7 @@ static void fill_fetch_options(const struct settings *s, struct fetch_options *o
 enum gleaner_status work_start_fetch(struct work *work, struct base_error *error)
 {
     struct fetch_options options;
-    fill_fetch_options(work->settings, &options);
+    work_fetch_options(work->settings, &options);
     return fetch_engine_start(&options, &work->fetch, error);
 }
 
@@ -267,7 +267,7 @@ void work_reload(struct work *work, struct settings *live, int argc, char *const
         base_log_set_level(level);
     }
     struct fetch_options options;
-    fill_fetch_options(&fresh, &options);
+    work_fetch_options(&fresh, &options);
     fetch_configure(work->fetch, &options);
     /* Only main reads these two after the start. */
     live->drain_ms = fresh.drain_ms;

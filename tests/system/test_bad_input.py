@@ -135,7 +135,7 @@ class Files(rig.Case):
         for path in pages:
             pages[path] += "".join(f"<p>{path} paragraph {i} of filler</p>" for i in range(1500))
         site = self.site(pages)
-        crawl = " ".join(self.crawl_arguments(site.url + "/p0.html", "--batch", "5", "--storage-patience", "500"))
+        crawl = " ".join(self.crawl_arguments(site.url + "/p0.html", "--batch-pages", "5", "--storage-patience", "500"))
         script = f"""
             mkdir -p {self.data} && mount -t tmpfs -o size=2m none {self.data}
             {rig.GLEANER} {crawl} >{self.home}/first 2>&1; echo first $?
