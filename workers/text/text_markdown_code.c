@@ -9,7 +9,7 @@ static unsigned longest_run(const struct text_buffer *text, char c)
 {
     unsigned longest = 0;
     unsigned run = 0;
-    for (size_t i = 0; i < text->len; i++) {
+    for (size_t i = 0; text->data != NULL && i < text->len; i++) {
         run = text->data[i] == c ? run + 1 : 0;
         longest = run > longest ? run : longest;
     }
