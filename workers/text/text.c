@@ -2,94 +2,63 @@
 /* The module: takes HTML pages, gives one document each. */
 #include "text_emit.h"
 
-#include <stdatomic.h>
+#include "page_kind.h"
+#include "page_pool.h"
+
 #include <stdlib.h>
 
-/* Contexts kept between pages: more threads than these make and free their own. */
-#define KEPT_CONTEXTS 64
 /* A context bigger than this is freed instead of kept. */
 #define KEPT_BYTES (4u << 20)
-
-struct module_state {
-    /* Idle contexts, NULL where none. An exchange takes one out, a compare-and-swap puts one in; no
-     * context is in two places, so there is no ABA problem.
-     * writes, reads: every thread in handle; order: release in, acquire out; they pair
-     * why: what the last page left in a context is seen by the thread that takes it */
-    _Atomic(struct text_context *) idle[KEPT_CONTEXTS];
-};
 
 static enum gleaner_status text_open(const struct gleaner_host *host, void **state)
 {
     (void)host;
-    struct module_state *s = calloc(1, sizeof *s);
-    *state = s;
-    return s != NULL ? GLEANER_OK : GLEANER_E_NOMEM;
+    *state = calloc(1, sizeof(struct page_pool));
+    return *state != NULL ? GLEANER_OK : GLEANER_E_NOMEM;
 }
 
 static void text_close(void *state)
 {
-    struct module_state *s = state;
-    for (size_t i = 0; i < KEPT_CONTEXTS; i++) {
-        struct text_context *c = atomic_exchange_explicit(&s->idle[i], NULL, memory_order_acquire);
+    for (struct text_context *c = page_pool_take(state); c != NULL; c = page_pool_take(state)) {
         text_context_destroy(&c);
     }
-    free(s);
+    free(state);
 }
 
-static struct text_context *take_context(struct module_state *s)
+static struct text_context *take_context(struct page_pool *pool)
 {
-    for (size_t i = 0; i < KEPT_CONTEXTS; i++) {
-        /* relaxed: only a hint that spares the exchange */
-        if (atomic_load_explicit(&s->idle[i], memory_order_relaxed) != NULL) {
-            struct text_context *c =
-                atomic_exchange_explicit(&s->idle[i], NULL, memory_order_acquire);
-            if (c != NULL) {
-                return c;
-            }
-        }
+    struct text_context *c = page_pool_take(pool);
+    return c != NULL ? c : text_context_create();
+}
+
+static void give_context(struct page_pool *pool, struct text_context *c)
+{
+    if (text_context_bytes(c) > KEPT_BYTES || !page_pool_give(pool, c)) {
+        text_context_destroy(&c);
     }
-    return text_context_create();
 }
 
-static void give_context(struct module_state *s, struct text_context *c)
+static bool is_set(const char *setting)
 {
-    if (text_context_bytes(c) <= KEPT_BYTES) {
-        for (size_t i = 0; i < KEPT_CONTEXTS; i++) {
-            struct text_context *none = NULL;
-            if (atomic_compare_exchange_strong_explicit(&s->idle[i], &none, c, memory_order_release,
-                                                        memory_order_relaxed)) {
-                return;
-            }
-        }
-    }
-    text_context_destroy(&c);
+    return setting != NULL && (strcmp(setting, "true") == 0 || strcmp(setting, "1") == 0 ||
+                               strcmp(setting, "yes") == 0 || strcmp(setting, "on") == 0);
 }
 
-/* text/html and XHTML by the header; without a header what begins like markup. */
-static bool is_html(const struct gleaner_page *page)
+/* A crawl's page costs nothing beyond its fields; more is for those who ask. */
+static void note_wishes(struct text_context *c)
 {
-    const char *type = page->content_type != NULL ? page->content_type : "";
-    const char *end = strchr(type, ';');
-    struct text_slice name =
-        text_trim((struct text_slice){type, end != NULL ? (size_t)(end - type) : strlen(type)});
-    if (name.len > 0) {
-        return text_equals_word(name, "text/html") ||
-               text_equals_word(name, "application/xhtml+xml");
-    }
-    struct text_slice body = text_trim((struct text_slice){page->body, page->body_len});
-    return body.len > 0 && body.data[0] == '<';
-}
-
-/* 0: not from HTTP (a file). */
-static bool is_good_status(int status)
-{
-    return status == 0 || (status >= 200 && status <= 299);
+    bool is_text = strcmp(c->page->type, "text") == 0;
+    c->wants_content = is_text && !page_wants_page_document(c->host, c->task, c->page);
+    c->wants_metadata = is_text;
+    c->wants_main =
+        !c->wants_content && (is_text || is_set(c->host->setting(c->task, "main_text")));
 }
 
 static enum gleaner_verdict work(struct text_context *c)
 {
+    note_wishes(c);
     text_extract_begin(c);
-    if (!text_extract_page(c)) {
+    if (!text_extract_page(c) || (!c->stopped && !text_extract_more(c))) {
         c->host->log(c->task, 0, "text: no memory for this page");
         return GLEANER_PAGE_RETRY;
     }
@@ -104,7 +73,7 @@ static enum gleaner_verdict work(struct text_context *c)
 static enum gleaner_verdict text_handle(void *state, const struct gleaner_host *host,
                                         struct gleaner_task *task, const struct gleaner_page *page)
 {
-    if (!is_good_status(page->http_status) || !is_html(page)) {
+    if (!page_is_readable(page)) {
         return GLEANER_PAGE_SKIPPED;
     }
     struct text_context *c = take_context(state);

@@ -56,6 +56,10 @@ void text_context_destroy(struct text_context **context)
         return;
     }
     tokenizer_fini(c);
+    if (c->reader != NULL) {
+        page_reader_fini(c->reader);
+        free(c->reader);
+    }
     text_url_fini(&c->url);
     text_link_set_fini(&c->raw_links);
     text_link_set_fini(&c->raw_images);
@@ -64,7 +68,7 @@ void text_context_destroy(struct text_context **context)
     struct text_buffer *buffers[] = {
         &c->title,        &c->description,   &c->og_description, &c->language,
         &c->canonical,    &c->base,          &c->scratch,        &c->plain.out,
-        &c->markdown.out, &c->markdown.code, &c->markdown.hrefs,
+        &c->markdown.out, &c->markdown.code, &c->markdown.hrefs, &c->main.out,
     };
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         text_buffer_fini(buffers[i]);
@@ -84,5 +88,7 @@ size_t text_context_bytes(const struct text_context *c)
                    lexbor_hash_entries_count(c->tokenizer->attrs);
     return set_bytes(&c->raw_links) + set_bytes(&c->raw_images) + set_bytes(&c->links) +
            set_bytes(&c->images) + c->plain.out.cap + c->markdown.out.cap + c->markdown.code.cap +
+           c->main.out.cap +
+           (c->reader != NULL ? page_pass_bytes(&c->reader->pass) + c->reader->meta.bytes.cap : 0) +
            (size_t)(c->tokenizer->end - c->tokenizer->start) + names * 128;
 }

@@ -2,6 +2,8 @@
 /* From what was found to one document. */
 #include "text_emit.h"
 
+#include "text_content.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -29,7 +31,7 @@ static size_t links_that_fit(const struct text_link_set *set)
 }
 
 /* The longest prefix of at most `limit` bytes that ends between characters. */
-static size_t cut_at_character(const struct text_buffer *text, size_t limit)
+size_t text_cut_at_character(const struct text_buffer *text, size_t limit)
 {
     if (text->len <= limit) {
         return text->len;
@@ -92,6 +94,13 @@ static void follow_links(const struct text_context *c)
     }
 }
 
+/* No longer than what the text leaves: it is part of it. */
+static void emit_main_text(const struct text_context *c, size_t room)
+{
+    size_t len = text_cut_at_character(&c->main.out, room);
+    c->host->doc_text(c->task, "main_text", len > 0 ? c->main.out.data : "", len);
+}
+
 static void emit_fields(struct text_context *c)
 {
     const struct text_buffer *text = text_body_out(c);
@@ -100,13 +109,13 @@ static void emit_fields(struct text_context *c)
     size_t others = array_bytes(&c->links) + array_bytes(&c->images) + 4 * TEXT_MAX_FIELD;
     size_t floor = DOCUMENT_BYTES / 4;
     size_t room = others < DOCUMENT_BYTES - floor ? DOCUMENT_BYTES - others : floor;
-    size_t text_len = cut_at_character(text, room);
+    size_t text_len = text_cut_at_character(text, room);
 
     text_buffer_clear(&c->scratch);
     text_append_collapsed(&c->scratch, (struct text_slice){c->title.data, c->title.len});
     const struct gleaner_host *host = c->host;
     host->doc_text(c->task, "url", c->page->url, c->page->url_len);
-    emit_text(c, "title", &c->scratch, cut_at_character(&c->scratch, TEXT_MAX_FIELD));
+    emit_text(c, "title", &c->scratch, text_cut_at_character(&c->scratch, TEXT_MAX_FIELD));
     emit_text(c, "text", text, text_len);
     emit_links(c, "links", &c->links, links);
     emit_links(c, "images", &c->images, images);
@@ -118,6 +127,12 @@ static void emit_fields(struct text_context *c)
     host->doc_text(c->task, "content_type", type, strlen(type));
     host->doc_date(c->task, "fetched_at", c->page->fetched_at_ms);
     emit_hash(c, text->data, text_len);
+    if (c->wants_main) {
+        emit_main_text(c, room - text_len);
+    }
+    if (c->wants_metadata) {
+        page_meta_emit(&c->reader->meta, &c->reader->url, host, c->task, "metadata");
+    }
 }
 
 enum gleaner_verdict text_emit(struct text_context *c)
@@ -128,9 +143,15 @@ enum gleaner_verdict text_emit(struct text_context *c)
     }
     follow_links(c);
     bool is_submission = strcmp(c->page->type, "text") == 0;
-    if (is_submission && text_body_out(c)->len == 0) {
-        host->content_found(c->task, false);
-        return GLEANER_PAGE_DONE;
+    if (is_submission) {
+        bool found = text_body_out(c)->len > 0 && text_is_relevant(c);
+        host->content_found(c->task, found);
+        if (!found) {
+            return GLEANER_PAGE_DONE;
+        }
+    }
+    if (c->wants_content) {
+        return text_emit_content(c);
     }
     if (host->doc_begin(c->task, NULL, c->page->url, c->page->url_len) != GLEANER_OK) {
         host->log(c->task, 0, "text: the host takes no document");

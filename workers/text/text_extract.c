@@ -33,7 +33,7 @@ static void reset_page(struct text_context *c)
 
 void text_extract_begin(struct text_context *c)
 {
-    c->is_markdown = c->page->want_markdown;
+    c->is_markdown = c->page->want_markdown || c->wants_content;
     c->base_seen = false;
     c->stopped = false;
     text_buffer_clear(&c->base);
@@ -58,7 +58,7 @@ static bool read_once(struct text_context *c, bool (*pass)(struct text_context *
     return pass(c);
 }
 
-static bool tree_is_affordable(const struct text_context *c)
+bool text_tree_is_affordable(const struct text_context *c)
 {
     return c->page->body_len <= TREE_MAX_BYTES &&
            (long)c->tokens * (c->elements.deepest + 1) <= TREE_MAX_STEPS &&
@@ -70,10 +70,10 @@ bool text_extract_page(struct text_context *c)
     if (!read_once(c, text_pass_tokens)) {
         return false;
     }
-    if (!c->doubtful || c->stopped) {
+    if ((!c->doubtful && !c->wants_content) || c->stopped) {
         return true;
     }
-    if (!tree_is_affordable(c)) {
+    if (!text_tree_is_affordable(c)) {
         c->host->count(c->task, "text_tree_refused", 1);
         return true;
     }

@@ -8,6 +8,7 @@
 #define TEXT_EXTRACT_H
 
 #include "gleaner/worker.h"
+#include "page_worker.h"
 #include "text_links.h"
 #include "text_writer.h"
 
@@ -62,12 +63,17 @@ struct text_context {
     struct text_buffer title, description, og_description, language, canonical, base, scratch;
     struct plain_writer plain;
     struct markdown_writer markdown;
+    struct plain_writer main;   /* the main text, where it is asked for */
+    struct page_reader *reader; /* metadata; made for the first page that needs it */
 
     /* The page in work. */
     const struct gleaner_host *host;
     struct gleaner_task *task;
     const struct gleaner_page *page;
     bool is_markdown;
+    bool wants_content;  /* the application's document: markdown of the page's content part */
+    bool wants_main;     /* the field main_text */
+    bool wants_metadata; /* linked data, OpenGraph, ... */
     bool base_seen;
     bool base_used; /* an address was resolved before the page was read to its end */
     bool canonical_seen;
@@ -102,6 +108,12 @@ void text_extract_begin(struct text_context *context);
 bool text_extract_page(struct text_context *context);
 /** Resolve what was collected, once the base is known. */
 void text_extract_finish(struct text_context *context);
+
+/** Would a tree of the page in work cost more than the page is worth? Known after the token pass.
+ */
+bool text_tree_is_affordable(const struct text_context *context);
+/** Read main text and metadata, where they are wanted. False when memory ran out. */
+bool text_extract_more(struct text_context *context);
 
 bool text_pass_tokens(struct text_context *context);
 bool text_pass_tree(struct text_context *context);

@@ -305,7 +305,7 @@ static void count_open(struct text_depth *depth, int change)
     depth->deepest = depth->open > depth->deepest ? depth->open : depth->deepest;
 }
 
-/* What a tree would cost: see tree_is_affordable(). */
+/* What a tree would cost: see text_tree_is_affordable(). */
 static void count_depth(struct text_context *c, uintptr_t tag, int change)
 {
     if (text_nests(tag)) {

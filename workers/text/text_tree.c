@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tree pass: lexbor builds the document, a walk without recursion reports it. Template contents
  * hang beside the tree and are not visited. */
-#include "text_extract.h"
+#include "text_content.h"
 
 #include <lexbor/dom/dom.h>
 #include <lexbor/html/html.h>
@@ -15,10 +15,11 @@ struct walk {
     unsigned skip_depth;
 };
 
-static bool is_skipped(uintptr_t tag)
+static bool is_skipped(const struct walk *w, uintptr_t tag)
 {
     return tag == LXB_TAG_SCRIPT || tag == LXB_TAG_STYLE || tag == LXB_TAG_NOSCRIPT ||
-           tag == LXB_TAG_TEMPLATE;
+           tag == LXB_TAG_TEMPLATE ||
+           (w->context->wants_content && (tag == LXB_TAG_SVG || tag == LXB_TAG_IFRAME));
 }
 
 static void read_attributes(lxb_dom_node_t *node, struct text_element *element)
@@ -48,17 +49,17 @@ static void enter_element(struct walk *w, lxb_dom_node_t *node)
     }
     if (node == w->body) {
         w->in_body = true;
-    } else if (w->in_body && w->skip_depth == 0 && !is_skipped(element.tag)) {
+    } else if (w->in_body && w->skip_depth == 0 && !is_skipped(w, element.tag)) {
         text_body_open(w->context, &element);
     }
-    if (is_skipped(element.tag)) {
+    if (is_skipped(w, element.tag)) {
         w->skip_depth++;
     }
 }
 
 static void leave_element(struct walk *w, const lxb_dom_node_t *node)
 {
-    if (is_skipped(node->local_name)) {
+    if (is_skipped(w, node->local_name)) {
         w->skip_depth--;
     } else if (node == w->body) {
         w->in_body = false;
@@ -116,7 +117,8 @@ bool text_pass_tree(struct text_context *c)
     bool parsed = lxb_html_document_parse(document, (const lxb_char_t *)c->page->body,
                                           c->page->body_len) == LXB_STATUS_OK;
     if (parsed) {
-        struct walk w = {.context = c, .body = lxb_dom_interface_node(document->body)};
+        lxb_dom_node_t *body = lxb_dom_interface_node(document->body);
+        struct walk w = {.context = c, .body = c->wants_content ? text_content_root(body) : body};
         walk_tree(&w, lxb_dom_interface_node(document));
         if (c->is_markdown) {
             markdown_writer_end(&c->markdown);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the main text is, in four steps over an array of the body's elements in document order (a
+ * parent stands before its children, so sums run backwards and no step recurses):
+ *  1. list: what is never main text (nav, aside, forms' controls, hidden parts) is not even listed;
+ *  2. weigh: prose is text of blocks that are long enough and not mostly links;
+ *  3. drop parts whose names say noise, unless they hold too much of the page's prose for that;
+ *  4. choose the smallest part that holds the prose: named as an article's body, else article, else
+ *     main, else by weight alone.
+ * text_main_write.c writes what was chosen. */
+#include "text_main_internal.h"
+
+#include <lexbor/tag/const.h>
+#include <stdlib.h>
+
+#define MAX_PARTS 200000
+#define PROSE_BYTES 80       /* a block of so much text is prose */
+#define SHORT_PROSE_BYTES 25 /* of so much, half of it counts */
+#define MIN_BODY_BYTES 140
+
+/* ---- list ------------------------------------------------------------------------------------ */
+
+static bool is_never_main(uintptr_t tag)
+{
+    switch (tag) {
+    case LXB_TAG_SCRIPT:
+    case LXB_TAG_STYLE:
+    case LXB_TAG_NOSCRIPT:
+    case LXB_TAG_TEMPLATE:
+    case LXB_TAG_IFRAME:
+    case LXB_TAG_SVG:
+    case LXB_TAG_MATH:
+    case LXB_TAG_CANVAS:
+    case LXB_TAG_BUTTON:
+    case LXB_TAG_SELECT:
+    case LXB_TAG_TEXTAREA:
+    case LXB_TAG_INPUT:
+    case LXB_TAG_LABEL:
+    case LXB_TAG_OBJECT:
+    case LXB_TAG_EMBED:
+    case LXB_TAG_AUDIO:
+    case LXB_TAG_VIDEO:
+    case LXB_TAG_DIALOG:
+    case LXB_TAG_NAV:
+    case LXB_TAG_ASIDE:
+    case LXB_TAG_MENU:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct text_slice attribute(lxb_dom_node_t *node, const char *name)
+{
+    size_t len = 0;
+    const lxb_char_t *value = lxb_dom_element_get_attribute(
+        lxb_dom_interface_element(node), (const lxb_char_t *)name, strlen(name), &len);
+    return (struct text_slice){value != NULL ? (const char *)value : "", value != NULL ? len : 0};
+}
+
+static bool contains(struct text_slice text, const char *part)
+{
+    return text.len > 0 && memmem(text.data, text.len, part, strlen(part)) != NULL;
+}
+
+static bool is_hidden(lxb_dom_node_t *node)
+{
+    static const char *const roles[] = {"navigation", "banner", "contentinfo", "complementary",
+                                        "search",     "dialog", "alertdialog", "menu",
+                                        "menubar",    "tablist"};
+    struct text_slice style = attribute(node, "style");
+    if (lxb_dom_element_has_attribute(lxb_dom_interface_element(node), (const lxb_char_t *)"hidden",
+                                      6) ||
+        contains(style, "display:none") || contains(style, "display: none")) {
+        return true;
+    }
+    struct text_slice role = attribute(node, "role");
+    for (size_t i = 0; role.len > 0 && i < sizeof roles / sizeof roles[0]; i++) {
+        if (text_equals_word(role, roles[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned hints_of(lxb_dom_node_t *node, uintptr_t tag)
+{
+    unsigned hints =
+        text_main_hints(attribute(node, "class")) | text_main_hints(attribute(node, "id"));
+    if (text_has_word(attribute(node, "itemprop"), "articleBody")) {
+        hints |= HINT_BODY;
+    }
+    if (tag == LXB_TAG_FORM || tag == LXB_TAG_FOOTER || tag == LXB_TAG_HEADER) {
+        hints |= HINT_NOISE;
+    }
+    if (tag == LXB_TAG_MAIN || text_equals_word(attribute(node, "role"), "main")) {
+        hints |= HINT_CONTENT;
+    }
+    if (tag == LXB_TAG_BODY || tag == LXB_TAG_MAIN || tag == LXB_TAG_ARTICLE) {
+        hints &= ~(unsigned)(HINT_NOISE | HINT_COMMENT);
+    }
+    return hints;
+}
+
+static bool make_room(struct main_pass *m)
+{
+    if (m->count < m->cap) {
+        return true;
+    }
+    size_t cap = m->cap == 0 ? 1024 : m->cap * 2;
+    struct main_part *parts = m->count < MAX_PARTS ? realloc(m->parts, cap * sizeof *parts) : NULL;
+    if (parts == NULL) {
+        return false;
+    }
+    m->parts = parts;
+    m->cap = cap;
+    return true;
+}
+
+/* False: not listed, nor what is in it. */
+static bool list_element(struct main_pass *m, lxb_dom_node_t *node, uint32_t parent)
+{
+    uintptr_t tag = node->local_name;
+    if (node->ns != LXB_NS_HTML || is_never_main(tag) || (tag != LXB_TAG_BODY && is_hidden(node))) {
+        return false;
+    }
+    if (!make_room(m)) {
+        m->failed = true;
+        return false;
+    }
+    uint32_t index = m->count++;
+    bool is_block = text_break_of(tag) >= BREAK_LINE || tag == LXB_TAG_BODY || tag == LXB_TAG_TD ||
+                    tag == LXB_TAG_TH;
+    m->parts[index] = (struct main_part){
+        .node = node,
+        .tag = tag,
+        .parent = parent,
+        .block = is_block || index == 0 ? index : m->parts[parent].block,
+        .in_link = tag == LXB_TAG_A || (index > 0 && m->parts[parent].in_link),
+        .hints = (uint8_t)hints_of(node, tag),
+    };
+    node->user = (void *)(uintptr_t)(index + 1);
+    return true;
+}
+
+static uint32_t index_of(const lxb_dom_node_t *node)
+{
+    return (uint32_t)((uintptr_t)node->user - 1);
+}
+
+static void list_text(struct main_pass *m, const lxb_dom_node_t *node)
+{
+    const lexbor_str_t *text = &lxb_dom_interface_text(node)->char_data.data;
+    uint32_t bytes = 0;
+    for (size_t i = 0; i < text->length; i++) {
+        bytes += !text_is_space((char)text->data[i]);
+    }
+    const struct main_part *parent = &m->parts[index_of(node->parent)];
+    struct main_part *block = &m->parts[parent->block];
+    block->own_text += bytes;
+    block->own_link += parent->in_link ? bytes : 0;
+}
+
+static void list_parts(struct main_pass *m, lxb_dom_node_t *body)
+{
+    lxb_dom_node_t *node = body;
+    while (node != NULL && !m->failed) {
+        bool enter = false;
+        if (node->type == LXB_DOM_NODE_TYPE_ELEMENT) {
+            uint32_t parent = node == body ? 0 : index_of(node->parent);
+            enter = list_element(m, node, parent);
+        } else if (node->type == LXB_DOM_NODE_TYPE_TEXT) {
+            list_text(m, node);
+        }
+        if (enter && node->first_child != NULL) {
+            node = node->first_child;
+            continue;
+        }
+        while (node != body && node->next == NULL) {
+            node = node->parent;
+        }
+        node = node == body ? NULL : node->next;
+    }
+}
+
+/* ---- weigh ----------------------------------------------------------------------------------- */
+
+static bool is_heading(uintptr_t tag)
+{
+    return tag == LXB_TAG_H1 || tag == LXB_TAG_H2 || tag == LXB_TAG_H3 || tag == LXB_TAG_H4 ||
+           tag == LXB_TAG_H5 || tag == LXB_TAG_H6;
+}
+
+static uint32_t prose_of(const struct main_part *part)
+{
+    uint32_t own = part->own_text - part->own_link;
+    if (is_heading(part->tag) || part->own_link > part->own_text / 2 || own < SHORT_PROSE_BYTES) {
+        return 0;
+    }
+    return own >= PROSE_BYTES ? own : own / 2;
+}
+
+static void weigh(struct main_pass *m)
+{
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct main_part *part = &m->parts[i];
+        part->text = part->own_text;
+        part->link = part->own_link;
+        part->prose = prose_of(part);
+    }
+    for (uint32_t i = m->count; i-- > 1;) {
+        const struct main_part *part = &m->parts[i];
+        if (!part->dropped) {
+            struct main_part *parent = &m->parts[part->parent];
+            parent->text += part->text;
+            parent->link += part->link;
+            parent->prose += part->prose;
+        }
+    }
+}
+
+/* ---- drop ------------------------------------------------------------------------------------ */
+
+static bool is_noise(const struct main_part *part, uint32_t all)
+{
+    if ((part->hints & HINT_COMMENT) != 0) {
+        return all - part->prose >= MIN_BODY_BYTES;
+    }
+    if ((part->hints & HINT_NOISE) == 0) {
+        return false;
+    }
+    uint64_t share = (uint64_t)part->prose * 100;
+    if (part->tag == LXB_TAG_HEADER && part->prose >= 2 * PROSE_BYTES) {
+        return false; /* an article's lead */
+    }
+    return share < (uint64_t)all * ((part->hints & HINT_BODY) != 0 ? 10 : 35) || part->prose == 0;
+}
+
+static void drop_noise(struct main_pass *m)
+{
+    uint32_t all = m->parts[0].prose;
+    for (uint32_t i = 1; i < m->count; i++) {
+        struct main_part *part = &m->parts[i];
+        part->dropped = m->parts[part->parent].dropped || is_noise(part, all);
+    }
+    weigh(m);
+}
+
+/* ---- choose ---------------------------------------------------------------------------------- */
+
+/* The heaviest part with one of these hints (or this tag), when it holds `percent` of the prose. */
+static uint32_t heaviest(const struct main_pass *m, unsigned hints, uintptr_t tag, uint32_t percent)
+{
+    uint32_t best = NO_PART;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct main_part *part = &m->parts[i];
+        bool fits = (part->hints & hints) != 0 || part->tag == tag;
+        /* Of equals the inner one: nothing but wrapping is lost. */
+        if (fits && !part->dropped && part->block == i &&
+            (best == NO_PART || part->prose >= m->parts[best].prose)) {
+            best = i;
+        }
+    }
+    if (best == NO_PART || m->parts[best].prose < MIN_BODY_BYTES ||
+        (uint64_t)m->parts[best].prose * 100 < (uint64_t)m->parts[0].prose * percent) {
+        return NO_PART;
+    }
+    return best;
+}
+
+static bool is_container(uintptr_t tag)
+{
+    return tag == LXB_TAG_DIV || tag == LXB_TAG_SECTION || tag == LXB_TAG_ARTICLE ||
+           tag == LXB_TAG_MAIN || tag == LXB_TAG_TABLE || tag == LXB_TAG_TBODY ||
+           tag == LXB_TAG_TR || tag == LXB_TAG_TD || tag == LXB_TAG_CENTER || tag == LXB_TAG_FORM;
+}
+
+/* Go down while one container holds nearly all of it. */
+static uint32_t descend(const struct main_pass *m, uint32_t from, uint32_t percent)
+{
+    uint32_t at = from;
+    /* Children stand behind their parent: one run over the array finds the whole way down. */
+    for (uint32_t i = from + 1; i < m->count; i++) {
+        const struct main_part *part = &m->parts[i];
+        if (part->parent == at && !part->dropped && is_container(part->tag) &&
+            (uint64_t)part->prose * 100 >= (uint64_t)m->parts[at].prose * percent &&
+            part->prose >= MIN_BODY_BYTES) {
+            at = i;
+        }
+    }
+    return at;
+}
+
+static uint32_t choose(const struct main_pass *m)
+{
+    uint32_t at = heaviest(m, HINT_BODY, LXB_TAG__UNDEF, 40);
+    if (at != NO_PART) {
+        return at;
+    }
+    at = heaviest(m, 0, LXB_TAG_ARTICLE, 50);
+    if (at != NO_PART) {
+        return descend(m, at, 90);
+    }
+    at = heaviest(m, HINT_CONTENT, LXB_TAG_MAIN, 60);
+    return descend(m, at != NO_PART ? at : 0, 80);
+}
+
+/* ---- the four steps -------------------------------------------------------------------------- */
+
+static void extract(struct main_pass *m, lxb_dom_node_t *body)
+{
+    list_parts(m, body);
+    if (m->failed || m->count == 0) {
+        return;
+    }
+    weigh(m);
+    drop_noise(m);
+    text_main_write(m, choose(m));
+}
+
+bool text_main_extract(struct text_context *c, struct text_slice title)
+{
+    plain_writer_reset(&c->main);
+    lxb_html_document_t *document = lxb_html_document_create();
+    if (document == NULL) {
+        return false;
+    }
+    struct main_pass m = {.writer = &c->main, .title = title};
+    m.failed = lxb_html_document_parse(document, (const lxb_char_t *)c->page->body,
+                                       c->page->body_len) != LXB_STATUS_OK ||
+               document->body == NULL;
+    if (!m.failed) {
+        extract(&m, lxb_dom_interface_node(document->body));
+    }
+    free(m.parts);
+    (void)lxb_html_document_destroy(document);
+    return !m.failed && !c->main.out.failed;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the main text's passes. */
+#ifndef TEXT_MAIN_INTERNAL_H
+#define TEXT_MAIN_INTERNAL_H
+
+#include "text_main.h"
+
+#include <lexbor/dom/dom.h>
+
+#define NO_PART UINT32_MAX
+
+/* One element of the body that may be main text; node->user holds its index + 1. Lengths are bytes
+ * without white space. */
+struct main_part {
+    lxb_dom_node_t *node;
+    uintptr_t tag;
+    uint32_t parent;             /* index */
+    uint32_t block;              /* index of the block its text stands in */
+    uint32_t own_text, own_link; /* of a block: directly in it */
+    uint32_t text, link, prose;  /* with everything inside that is not dropped */
+    size_t out_start;            /* where its text begins in the output */
+    bool in_link;
+    bool dropped;
+    uint8_t hints;
+};
+
+struct main_pass {
+    struct main_part *parts;
+    uint32_t count;
+    size_t cap;
+    bool failed;
+    struct plain_writer *writer;
+    struct text_slice title;
+};
+
+/** Write what is main text inside the part. */
+void text_main_write(struct main_pass *pass, uint32_t part);
+
+#endif
