@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define PRESCAN_BYTES 1024
+/* A <meta> behind the prescan makes a browser start over; so far we look for one. */
+#define LATE_META_BYTES 65536
 #define REPLACEMENT "\xEF\xBF\xBD"
 
 typedef const lxb_encoding_data_t *encoding;
@@ -46,7 +48,7 @@ static encoding from_content_type(const char *content_type)
 }
 
 /* The first <meta> that names a known encoding. Who can read it does not read UTF-16. */
-static encoding from_meta(const char *body, size_t len)
+static encoding from_meta(const char *body, size_t len, size_t limit)
 {
     lxb_html_encoding_t em;
     encoding found = NULL;
@@ -54,7 +56,7 @@ static encoding from_meta(const char *body, size_t len)
     if (lxb_html_encoding_init(&em) != LXB_STATUS_OK) {
         return NULL;
     }
-    len = len > PRESCAN_BYTES ? PRESCAN_BYTES : len;
+    len = len > limit ? limit : len;
     if (lxb_html_encoding_determine(&em, data, data + len) == LXB_STATUS_OK) {
         for (size_t i = 0; found == NULL && i < lxb_html_encoding_meta_length(&em); i++) {
             lxb_html_encoding_entry_t *entry = lxb_html_encoding_meta_entry(&em, i);
@@ -94,6 +96,23 @@ static bool is_ascii(const char *data, size_t len)
         }
     }
     return true;
+}
+
+/* Nothing is declared where it should be. What is UTF-8 beyond ASCII is UTF-8 whatever a late
+ * <meta> says; else that is better than the last resort of the HTML standard, windows-1252. */
+static encoding guess(const char *body, size_t len, bool *known_valid)
+{
+    *known_valid = base_utf8_valid(body, len);
+    bool is_plain = *known_valid && is_ascii(body, len);
+    if (*known_valid && !is_plain) {
+        return lxb_encoding_data(LXB_ENCODING_UTF_8);
+    }
+    encoding late = len > PRESCAN_BYTES ? from_meta(body, len, LATE_META_BYTES) : NULL;
+    if (late != NULL) {
+        *known_valid = false;
+        return late;
+    }
+    return lxb_encoding_data(is_plain ? LXB_ENCODING_UTF_8 : LXB_ENCODING_WINDOWS_1252);
 }
 
 /* Append code points as UTF-8. */
@@ -154,18 +173,29 @@ static enum gleaner_status convert(encoding from, const char *body, size_t len,
     return out->failed ? GLEANER_E_NOMEM : GLEANER_OK;
 }
 
+static encoding declared(const char *body, size_t len, const char *content_type, size_t *bom)
+{
+    encoding from = from_bom(body, len, bom);
+    from = from != NULL ? from : from_content_type(content_type);
+    return from != NULL ? from : from_meta(body, len, PRESCAN_BYTES);
+}
+
+bool fetch_charset_is_declared(const char *body, size_t len, const char *content_type)
+{
+    size_t bom;
+    return declared(body, len, content_type, &bom) != NULL ||
+           from_meta(body, len, LATE_META_BYTES) != NULL;
+}
+
 enum gleaner_status fetch_decode(const char *body, size_t len, const char *content_type,
                                  struct base_buffer *scratch, struct base_slice *out,
                                  const char **charset)
 {
     size_t bom;
     bool known_valid = false;
-    encoding from = from_bom(body, len, &bom);
-    from = from != NULL ? from : from_content_type(content_type);
-    from = from != NULL ? from : from_meta(body, len);
+    encoding from = declared(body, len, content_type, &bom);
     if (from == NULL) {
-        known_valid = base_utf8_valid(body, len);
-        from = lxb_encoding_data(known_valid ? LXB_ENCODING_UTF_8 : LXB_ENCODING_WINDOWS_1252);
+        from = guess(body, len, &known_valid);
     }
     body += bom;
     len -= bom;

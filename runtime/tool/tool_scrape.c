@@ -131,6 +131,25 @@ static json_t *answer_page(const struct tool_options *options, const struct sour
     return answer;
 }
 
+static bool is_ascii(struct base_slice text)
+{
+    size_t i = 0;
+    while (i < text.len && (unsigned char)text.data[i] < 0x80) {
+        i++;
+    }
+    return i == text.len;
+}
+
+/* Bytes of which nothing tells the charset, and for which it makes no difference: the HTML standard
+ * calls them windows-1252. What came as text of a JSON line is UTF-8. */
+static const char *name_charset(const struct tool_bytes *html, const struct source *source,
+                                struct base_slice body, const char *charset)
+{
+    bool is_open = html->owned != NULL && is_ascii(body) &&
+                   !fetch_charset_is_declared(html->data, html->len, source->content_type);
+    return is_open ? "windows-1252" : charset;
+}
+
 static json_t *answer(void *ctx, const json_t *question)
 {
     const struct tool_options *options = ctx;
@@ -150,6 +169,7 @@ static json_t *answer(void *ctx, const json_t *question)
     } else if (fetch_decode(html.data, html.len, source.content_type, &scratch, &body, &charset) ==
                GLEANER_OK) {
         source.url = url.data;
+        charset = name_charset(&html, &source, body, charset);
         result = answer_page(options, &source, body, charset);
     }
     tool_bytes_fini(&html);

@@ -89,17 +89,28 @@ Test(charset, asian_encodings_are_converted)
     expect(BYTES("\x94\x39\xDA\x33"), "text/html;charset=gb18030", "\xF0\x9F\x92\xA9", "gb18030");
 }
 
-Test(charset, meta_counts_only_in_the_first_1024_bytes)
+Test(charset, a_meta_behind_1024_bytes_is_better_than_the_last_resort_but_not_than_utf8)
 {
     char body[2100];
     memset(body, ' ', sizeof(body));
     memcpy(body + 1100, "<meta charset=koi8-r>\xE9", 22);
     decode(body, sizeof(body), NULL);
-    cr_assert_str_eq(charset, "windows-1252");
+    cr_assert_str_eq(charset, "KOI8-R");
+    memcpy(body + 1100, "<meta charset=koi8-r>\xC3\xA9", 23);
+    decode(body, sizeof(body), NULL);
+    cr_assert_str_eq(charset, "UTF-8");
     memset(body, ' ', sizeof(body));
-    memcpy(body + 900, "<meta charset=koi8-r>\xE9", 22);
+    memcpy(body + 900, "<meta charset=koi8-r>\xC3\xA9", 23);
     decode(body, sizeof(body), NULL);
     cr_assert_str_eq(charset, "KOI8-R");
+}
+
+Test(charset, what_has_to_be_guessed_is_not_declared)
+{
+    cr_expect_not(fetch_charset_is_declared(BYTES("<p>plain"), "text/html"));
+    cr_expect(fetch_charset_is_declared(BYTES("<p>plain"), "text/html; charset=utf-8"));
+    cr_expect(fetch_charset_is_declared(BYTES("<meta charset=utf-8>"), NULL));
+    cr_expect(fetch_charset_is_declared(BYTES("\xEF\xBB\xBFx"), NULL));
 }
 
 Test(charset, unknown_names_are_passed_over)
