@@ -137,8 +137,8 @@ class Case(unittest.TestCase):
         self.addCleanup(mongod.kill)
         return mongod
 
-    def start(self, *arguments, environment=None, **more):
-        process = subprocess.Popen([GLEANER, *arguments], cwd=self.home, text=True, stdin=subprocess.DEVNULL,
+    def start(self, *arguments, environment=None, program=GLEANER, **more):
+        process = subprocess.Popen([program, *arguments], cwd=self.home, text=True, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env={**self.environment, **(environment or {})}, **more)
         self.addCleanup(lambda: process.poll() is None and process.kill())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sites, disks and files that are wrong: each has a clear message, a documented exit code, and loses nothing."""
-import gzip, os, socket, subprocess, unittest, rig
+import gzip, os, shutil, socket, subprocess, unittest, rig
 
 
 def redirect_loop(handler):
@@ -94,7 +94,9 @@ class Files(rig.Case):
     def test_unwritable_data_directory(self):
         os.mkdir(self.data, 0o555)
         os.chmod(self.home, 0o755)
-        more = {"user": 65534} if os.geteuid() == 0 else {}  # root may write everywhere
+        more = {}
+        if os.geteuid() == 0:  # root may write everywhere; nobody may not even enter root's home
+            more = {"user": 65534, "program": shutil.copy(rig.GLEANER, self.home)}
         process = self.start(*self.crawl_arguments("http://127.0.0.1:9/"), **more)
         _, err = self.finish(process, 5)
         self.assertIn(self.data, err)

@@ -1,17 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line and the configuration, as a person meets them."""
-import os, rig
+import os, rig, subprocess
 
 
 class Commands(rig.Case):
     def test_help_names_every_command_and_exit_code(self):
         out, _ = self.run_gleaner("--help")
-        for word in ("crawl", "run", "submit", "export", "status", "config", "drain", "Exit codes"):
+        for word in ("crawl", "run", "submit", "export", "status", "config", "spool", "drain", "Exit codes"):
             self.assertIn(word, out)
-        for command in ("crawl", "run", "submit", "export", "status", "config", "drain"):
+        for command in ("crawl", "run", "submit", "export", "status", "config", "spool", "drain"):
             out, err = self.run_gleaner(command, "--help")
             self.assertIn("Options", out)
             self.assertEqual(err, "")
+            self.assertEqual(self.run_gleaner("help", command)[0], out)
+
+    def test_help_fits_a_terminal_and_shows_choices(self):
+        out, _ = self.run_gleaner("crawl", "--help")
+        options = out[out.index("Options"):out.index("Exit codes")]
+        self.assertLessEqual(max(map(len, options.splitlines())), 80)
+        for word in ("--content text|markdown", "--[no-]robots"):
+            self.assertIn(word, options)
+        self.assertNotIn("--server-selection", options)
+        self.assertIn("--server-selection", self.run_gleaner("config", "--help")[0])
+
+    def test_closed_standard_files_are_not_given_to_others(self):
+        site = self.site({"/": "<title>t</title>text"})
+        command = [rig.GLEANER, *self.crawl_arguments(site.url + "/", "--log-level", "debug")]
+        done = subprocess.run(["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command], cwd=self.home, env=self.environment, timeout=rig.LIMIT)
+        self.assertEqual(done.returncode, 0)
+        for name in os.listdir(self.data):
+            with open(f"{self.data}/{name}", "rb") as f:
+                self.assertNotIn(b"complete\n", f.read(), name)
 
     def test_version_names_the_libraries(self):
         out, _ = self.run_gleaner("--version")
@@ -29,7 +48,11 @@ class Commands(rig.Case):
             (("crawl", "http://a/", "--to", "postgres://a/b"), "is not mongodb://HOST/DB"),
             (("run", "http://a/"), "gleaner submit"),
             (("submit",), "submit wants a URL"),
-            (("drain",), "--to mongodb://HOST/DB"),
+            (("status", "extra"), "'extra'"),
+            (("export", "extra"), "'extra'"),
+            (("help", "cral"), "did you mean crawl?"),
+            (("spool", "lost"), "list, show, drain and export"),
+            (("drain",), "nothing was stored in this directory yet"),
         ):
             with self.subTest(arguments=arguments):
                 _, err = self.run_gleaner(*arguments, code=2)
