@@ -47,11 +47,13 @@ static bool is_set(const char *setting)
 /* A crawl's page costs nothing beyond its fields; more is for those who ask. */
 static void note_wishes(struct text_context *c)
 {
+    const char *document = c->host->setting(c->task, "document");
     bool is_text = strcmp(c->page->type, "text") == 0;
+    bool is_full = is_text || (document != NULL && strcmp(document, "page") == 0);
     c->wants_content = is_text && !page_wants_page_document(c->host, c->task, c->page);
-    c->wants_metadata = is_text;
+    c->wants_metadata = is_full;
     c->wants_main =
-        !c->wants_content && (is_text || is_set(c->host->setting(c->task, "main_text")));
+        !c->wants_content && (is_full || is_set(c->host->setting(c->task, "main_text")));
 }
 
 static enum gleaner_verdict work(struct text_context *c)

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 
 #define MAX_PARTS 200000
-#define PROSE_BYTES 80       /* a block of so much text is prose */
-#define SHORT_PROSE_BYTES 25 /* of so much, half of it counts */
-#define MIN_BODY_BYTES 140
+#define PROSE_BYTES 60       /* a block of so much text, without white space, is prose */
+#define SHORT_PROSE_BYTES 20 /* of so much, half of it counts */
+#define MIN_BODY_BYTES 100
 
 /* ---- list ------------------------------------------------------------------------------------ */
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Main text: navigation, header, footer, aside, comments and advertisements are left out. */
+#include "record_host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(main_text, .init = record_setup, .fini = record_teardown, .timeout = 30);
+
+#define P1 "The river rose by three metres on Monday, flooding the lower town, officials said."
+#define P2 "Rescue workers were busy through the night, carrying people out of their houses."
+#define P3 "By Tuesday the water had gone down again, and people came back to clean their homes."
+#define READER "I live there and must say that all of this was foreseen by everybody, for years."
+#define NAV "<nav><a href=/>Home</a> <a href=/n>News</a></nav>"
+
+#define expect_main(html, want)                                                                    \
+    do {                                                                                           \
+        record_scrape("text", html);                                                               \
+        cr_expect_str_eq(record_field("main_text"), "\"" want "\"");                               \
+    } while (0)
+
+Test(main_text, it_is_the_text_of_main_without_what_stands_around)
+{
+    expect_main(NAV "<header>Site</header><main><p>" P1 "<p>" P2 "</main><aside>" READER
+                    "</aside><footer>Copyright</footer>",
+                P1 "\\n" P2);
+}
+
+Test(main_text, an_article_wins_over_other_articles_that_are_teasers)
+{
+    expect_main("<article><p>" P1 "<p>" P2 "<p>" P3 "</article><article><a href=1>Teaser one</a>"
+                "</article><article><a href=2>Teaser two</a></article>",
+                P1 "\\n" P2 "\\n" P3);
+}
+
+Test(main_text, without_any_element_or_name_the_weight_of_prose_decides)
+{
+    expect_main("<div><div><a href=1>One</a> <a href=2>Two</a></div><div><div><p>" P1 "</p><p>" P2
+                "</p><p>" P3 "</p></div></div><div>Imprint</div></div>",
+                P1 "\\n" P2 "\\n" P3);
+    expect_main("<table><tr><td><a href=1>One</a><td>" P1 "<br>" P2 "</table>", P1 "\\n" P2);
+}
+
+Test(main_text, headings_lists_quotes_and_code_inside_stay)
+{
+    expect_main("<article><p>" P1 "</p><h2>Part</h2><ul><li>" P2 "</li><li>short item</li></ul>"
+                "<blockquote>" P3 "</blockquote><pre>a = 1\nb</pre></article>",
+                P1 "\\nPart\\n" P2 "\\nshort item\\n" P3 "\\na = 1\\nb");
+}
+
+Test(main_text, comments_shares_related_links_and_slogans_are_left_out)
+{
+    expect_main("<div class=post-content><div class=social-share>Share it with your friends</div>"
+                "<p>" P1 "</p><p>Advertisement</p><div class='related'><p>" READER
+                "</p></div><p>" P2
+                "</p><h3>More of it</h3><ul><li><a href=1>A story</a><li><a href=2>Another</a></ul>"
+                "</div><div id=comments><p>" READER "<p>" READER "<p>" READER "</div>",
+                P1 "\\n" P2);
+}
+
+Test(main_text, names_are_words_and_a_noisy_name_does_not_lose_the_article)
+{
+    expect_main("<div class='shareholder-navigator'><p>" P1 "</p></div>", P1);
+    expect_main("<div class='page sidebar-right'><p>" P1 "</p><p>" P2 "</p></div>", P1 "\\n" P2);
+    expect_main("<div class=elementor><div class='elementor-widget elementor-widget-text'><p>" P1
+                "</p></div><div class='elementor-widget elementor-widget-text'><p>" P2
+                "</p></div><div class='elementor-widget'><p>" P3 "</p></div></div>",
+                P1 "\\n" P2 "\\n" P3);
+}
+
+Test(main_text, the_title_is_not_repeated)
+{
+    expect_main("<title>The flood of the year - Daily</title><article><h1>The flood of the year"
+                "</h1><p>" P1 "<p>" P2 "</article>",
+                P1 "\\n" P2);
+}
+
+Test(main_text, hidden_parts_and_forms_are_left_out)
+{
+    expect_main("<article><p>" P1 "<p hidden>" READER "<p style='display: none'>" READER
+                "<form><label>Your mail</label><input><p>We never sell it</form><p>" P2
+                "</article>",
+                P1 "\\n" P2);
+}
+
+Test(main_text, a_page_drawn_by_scripts_gives_the_body_in_its_linked_data)
+{
+    expect_main("<script type='application/ld+json'>{\"@type\":\"Article\",\"articleBody\":\"" P1
+                " " P2 "\"}</script><div id=app>Loading</div>",
+                P1 " " P2);
+}
+
+Test(main_text, a_page_without_prose_gives_its_whole_text)
+{
+    expect_main("<p>x", "x");
+    expect_main("<ul><li><a href=1>One</a><li><a href=2>Two</a></ul>", "One\\nTwo");
+}
+
+Test(main_text, pages_nested_without_end_give_their_text)
+{
+    size_t size = 5 * 60000 + 200;
+    char *html = malloc(size);
+    for (size_t i = 0; i < 60000; i++) {
+        memcpy(html + i * 5, "<div>", 5);
+    }
+    snprintf(html + 5 * 60000, 200, "%s", P1);
+    expect_main(html, P1);
+    free(html);
+}
