@@ -16,6 +16,7 @@ static enum gleaner_status build(struct gleaner_db *db, struct base_error *error
     if (status != GLEANER_OK) {
         return status;
     }
+    db->isolating = db->supervisor;
     db->pool = supervisor_pool(db->supervisor);
     db->connection = supervisor_connection(db->supervisor);
     db->published = connection_published(db->connection);

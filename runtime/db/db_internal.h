@@ -16,6 +16,9 @@ struct gleaner_db {
     char *uri, *fallback_uri, *app_name, *database;
     struct supervisor *supervisor;
     struct monitors *monitors;
+    /* The same, for check ins with an error: stays when close takes the one above away, because
+     * late returns come then (a supervisor whose loans are out is kept). */
+    struct supervisor *isolating;
     /* of the supervisor, kept beside it for the fast path */
     struct pool *pool;
     struct connection *connection;

@@ -176,6 +176,9 @@ check_in_slow(struct gleaner_db *db, const struct gleaner_client *client, const 
         is_bug = classified.error_class == MONGO_BUG;
     }
     sync_read_lock(); /* nothing in here waits */
+    if (failure == CONNECTION_FAIL_NETWORK) {
+        supervisor_isolate(db->isolating, &handle);
+    }
     enum gleaner_status status = pool_check_in(
         db->pool, &handle, failure != 0 || is_bug ? POOL_CLIENT_BROKEN : POOL_CLIENT_GOOD);
     if (status == GLEANER_OK && failure != 0) {

@@ -141,6 +141,15 @@ struct pool_handle {
 GLEANER_MUST_CHECK enum gleaner_status pool_check_out(struct pool *pool, uint64_t deadline_ns,
                                                       struct pool_handle *out);
 
+/** The client of a loan that is the caller's own; NULL when the ticket is void. Thread: [worker],
+ *  the holder. */
+void *pool_loaned_client(struct pool *pool, const struct pool_handle *handle);
+/** How many slots the table has: indexes run below it. Constant. */
+uint32_t pool_slot_count(const struct pool *pool);
+/** Whatever client is in this slot leaves (reason error): now if it is idle, else when it is given
+ *  back. Thread: [any], lock-free. A client that came into the slot meanwhile may leave instead. */
+void pool_evict(struct pool *pool, uint32_t slot);
+
 enum pool_verdict {
     POOL_CLIENT_GOOD,  /**< give it to the next one */
     POOL_CLIENT_BROKEN /**< retire it (reason error) */

@@ -184,6 +184,16 @@ void pool_note(struct pool *pool, const struct pool_handle *handle, const char *
     }
 }
 
+void *pool_loaned_client(struct pool *pool, const struct pool_handle *handle)
+{
+    struct pool_slot *slot = pool_slot_of(pool, handle);
+    /* relaxed: the holder reads what he holds */
+    return slot != NULL &&
+                   atomic_load_explicit(&slot->word, memory_order_relaxed) == pool_busy_word(handle)
+               ? slot->client
+               : NULL;
+}
+
 bool pool_is_interrupted(struct pool *pool, const struct pool_handle *handle)
 {
     return handle->generation < atomic_load_explicit(&pool->interrupt_floor, memory_order_acquire);

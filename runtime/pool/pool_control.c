@@ -167,3 +167,29 @@ void pool_tick(struct pool *pool, uint64_t now_ns)
         pool_want_reaper(pool);
     }
 }
+
+uint32_t pool_slot_count(const struct pool *pool)
+{
+    return pool->slot_count;
+}
+
+void pool_evict(struct pool *pool, uint32_t index)
+{
+    BASE_CHECK_MAGIC(pool, POOL_MAGIC);
+    struct pool_slot *slot = index < pool->slot_count ? pool_slot_at(pool, index) : NULL;
+    if (slot == NULL) {
+        return;
+    }
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
+    enum slot_state state = slot_state_of(word);
+    if (state != SLOT_BUSY && state != SLOT_CLAIMED && state != SLOT_IDLE) {
+        return;
+    }
+    /* A holder who looked at the mark just before, and makes it IDLE just after our second look,
+     * keeps it for one more loan. */
+    atomic_store_explicit(&slot->leave_on_return, POOL_REASON_ERROR, memory_order_seq_cst);
+    word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
+    if (pool_claim(slot, word)) {
+        pool_offer(pool, slot); /* sees the mark */
+    }
+}

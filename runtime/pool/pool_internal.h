@@ -39,8 +39,9 @@ struct pool_slot {
     _Atomic(const char *) note;  /* of pool_note() */
     _Atomic uint32_t owner;      /* kernel thread id of the last holder */
 
-    /* enum pool_event_reason, 0 = stay. Written by the supervisor, cleared by the connector;
-     * relaxed: a holder that misses it is caught by the next pool_tick(). */
+    /* enum pool_event_reason, 0 = stay. Written by the supervisor and by pool_evict(), cleared by
+     * the connector; relaxed: a holder that misses it is caught by the next pool_tick(), a mark
+     * that comes late evicts the next client. */
     _Atomic uint32_t leave_on_return;
 
     /* -- second line -- */

@@ -50,6 +50,8 @@ struct endpoint *endpoint_open(struct supervisor *supervisor, enum connection_ti
     }
     endpoint->supervisor = supervisor;
     endpoint->tier = tier;
+    endpoint->serial =
+        atomic_fetch_add_explicit(&supervisor->endpoint_serial, 1, memory_order_relaxed) + 1;
     atomic_store_explicit(&endpoint->refs, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&supervisor->endpoints_alive, 1, memory_order_relaxed);
     supervisor_ref(supervisor);
@@ -101,6 +103,7 @@ struct client *endpoint_connect(struct endpoint *endpoint, uint32_t shard,
         return NULL;
     }
     endpoint_ref(endpoint);
+    atomic_fetch_add_explicit(&endpoint->clients[client->shard], 1, memory_order_relaxed);
     client->endpoint = endpoint;
     client->shown.database = endpoint->database;
     client->shown.address = endpoint->address;

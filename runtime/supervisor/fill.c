@@ -13,6 +13,7 @@ void fill_restart(struct supervisor *supervisor)
 static void put(struct supervisor *supervisor, const struct pool_connect_job *job,
                 struct client *client)
 {
+    isolate_note_home(supervisor, job->slot, client);
     /* stale or not, the pool owns it now */
     (void)pool_connect_done(supervisor->pool, job, client);
 }
@@ -41,6 +42,7 @@ static bool start_connect(struct supervisor *supervisor)
     job->pool_job = pool_job;
     job->holds_slot = true;
     job->data = supervisor->data;
+    job->shard = endpoint_choose_shard(job->data);
     endpoint_ref(job->data);
     if (!crew_dispatch(supervisor, job)) {
         job_dispose(job);

@@ -152,7 +152,7 @@ void job_run(struct job *job)
     enum gleaner_status status = GLEANER_E_INTERNAL;
     switch (job->kind) {
     case JOB_CONNECT:
-        status = connect_to(job, job->data, job->pool_job.slot, &job->client);
+        status = connect_to(job, job->data, job->shard, &job->client);
         break;
     case JOB_PROBE:
         status = probe(job);

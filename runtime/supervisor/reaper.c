@@ -14,6 +14,7 @@ static void destroy_client(struct supervisor *supervisor, struct client *client)
 {
     const struct supervisor_driver *driver = &supervisor->config.driver;
     driver->destroy(driver->ctx, client->endpoint->shards[client->shard], client->shown.client);
+    atomic_fetch_sub_explicit(&client->endpoint->clients[client->shard], 1, memory_order_relaxed);
     endpoint_unref(client->endpoint);
     free(client);
 }

@@ -139,6 +139,13 @@ uint64_t supervisor_next_due_ns(const struct supervisor *supervisor);
 struct pool *supervisor_pool(struct supervisor *supervisor);
 struct connection *supervisor_connection(struct supervisor *supervisor);
 struct base_clock *supervisor_clock(struct supervisor *supervisor);
+/**
+ * The holder of this loan saw its socket break. The driver stalls every client of the same driver
+ * pool for 1.0 s now (fact 1): the others leave the table at once, idle ones now, the rest as they
+ * come back, and new ones connect through the other driver pools meanwhile. Does nothing when no
+ * driver pool is left that did not stall just now. Call it before the check in. Lock-free.
+ */
+void supervisor_isolate(struct supervisor *supervisor, const struct pool_handle *handle);
 /** Ask for a rolling refresh; joins one that runs. Wait-free. */
 void supervisor_request_refresh(struct supervisor *supervisor);
 /** Ask for a health check of the present tier now. Wait-free. */

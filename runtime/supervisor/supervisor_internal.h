@@ -31,6 +31,11 @@ struct endpoint {
     /* writes/reads: supervisor, connectors, reaper; order: acq_rel on the way down
      * why: who drops the last reference must see all uses before it */
     _Atomic uint32_t refs;
+    /* Per driver pool. writes: who saw a socket break (stalls_until_ns), connectors and the reaper
+     * (clients); reads: supervisor, those who isolate. relaxed: they only choose */
+    _Atomic uint64_t stalls_until_ns[SUPERVISOR_MAX_SHARDS];
+    _Atomic uint32_t clients[SUPERVISOR_MAX_SHARDS];
+    uint32_t serial; /* with the shard: the home of a client */
     /* writes: driver threads (relaxed); reads: supervisor (relaxed): hints, nothing is ordered by
      * them */
     _Atomic uint32_t beats_ok;
@@ -55,6 +60,8 @@ struct endpoint *endpoint_open(struct supervisor *supervisor, enum connection_ti
 struct client *endpoint_connect(struct endpoint *endpoint, uint32_t shard,
                                 struct mongo_error *error);
 void endpoint_ref(struct endpoint *endpoint);
+/** The driver pool with the fewest clients among those that do not stall now. [supervisor] */
+uint32_t endpoint_choose_shard(struct endpoint *endpoint);
 /** The last one hands it to the reaper. [any] NULL accepted. */
 void endpoint_unref(struct endpoint *endpoint);
 /** To the reaper. [any] NULL accepted. */
@@ -87,6 +94,7 @@ struct job {
     struct endpoint *data;
     struct client *client;
     struct pool_connect_job pool_job;
+    uint32_t shard; /* of JOB_CONNECT */
     enum supervisor_call call;
     supervisor_answer_fn done;
     void *done_ctx;
@@ -169,6 +177,13 @@ struct supervisor {
     struct sync_mpsc *completions;    /* consumer: the supervisor, after its end the reaper */
     struct sync_mpsc *dead_clients;   /* consumer: the reaper */
     struct sync_mpsc *dead_endpoints; /* consumer: the reaper */
+
+    /* The home of the client in each slot of the table: endpoint serial and shard, 0 = none yet.
+     * writes: supervisor, before it gives the client to the pool; reads: supervisor_isolate()
+     * order: relaxed. why: a stale one evicts a client too many, or leaves one to stall */
+    _Atomic uint64_t *homes;
+    uint32_t home_count;
+    _Atomic uint32_t endpoint_serial; /* connectors, relaxed: unique is enough */
 
     /* requests. writes: any (release); reads: supervisor (acq_rel exchange); each says only
      * "look again", the exchange pairs with the store */
@@ -257,6 +272,11 @@ void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kin
 bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct job *job);
 /** An attempt that the storm limit has to allow; false when it does not. */
 bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t now_ns);
+
+/* isolate.c: the driver pool of a broken socket */
+enum gleaner_status isolate_init(struct supervisor *supervisor);
+void isolate_fini(struct supervisor *supervisor);
+void isolate_note_home(struct supervisor *supervisor, uint32_t slot, const struct client *client);
 
 /* fill.c: clients for the table */
 bool fill_table(struct supervisor *supervisor, uint64_t now_ns);

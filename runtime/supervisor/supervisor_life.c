@@ -21,6 +21,7 @@ static void free_supervisor(struct supervisor *supervisor)
 {
     connection_destroy(&supervisor->connection);
     pool_destroy(&supervisor->pool);
+    isolate_fini(supervisor);
     sync_mpsc_destroy(&supervisor->completions);
     sync_mpsc_destroy(&supervisor->dead_clients);
     sync_mpsc_destroy(&supervisor->dead_endpoints);
@@ -98,6 +99,9 @@ static enum gleaner_status create_parts(struct supervisor *supervisor, struct ba
         pool_create(&supervisor->config.pool, &hooks, supervisor->clock, &supervisor->pool, error);
     if (status != GLEANER_OK) {
         return status;
+    }
+    if (isolate_init(supervisor) != GLEANER_OK) {
+        return base_error_set(error, GLEANER_E_NOMEM, "out of memory");
     }
     status = connection_create(supervisor->pool, supervisor->clock, pool_wants_clients, supervisor,
                                &supervisor->connection);

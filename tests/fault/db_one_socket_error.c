@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One of 16 clients loses its socket, the server is healthy: what do the other 15 notice?
+ *
+ * 16 threads read on 16 clients; a fail point closes the connection of one of them. Figure: the
+ * longest operation of each other thread in the 1.5 s after that, over all rounds. The same for
+ * mongoc_client_pool alone in the same run, alternating. Bar: 0 of the others fail, p99 of the
+ * longest operations <= 50 ms. */
+#include "db_load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ROUNDS = 8, CLIENTS = 16, SETTLE_MS = 400, WATCH_MS = 1500, BAR_MS = 50 };
+
+struct figures {
+    double longest_ms[ROUNDS * CLIENTS];
+    size_t count;
+    uint64_t failed, operations; /* without the victims' own */
+};
+
+static void close_one_connection(const struct fixture_mongod *server)
+{
+    bool set = fixture_mongod_command(server, 0, "admin",
+                                      "{\"configureFailPoint\":\"failCommand\",\"mode\":{\"times\":"
+                                      "1},\"data\":{\"failCommands\":[\"find\"],"
+                                      "\"closeConnection\":true}}",
+                                      NULL);
+    BASE_ASSERT(set);
+}
+
+static void run_round(struct load *load, const struct fixture_mongod *server,
+                      struct figures *figures)
+{
+    double longest[LOAD_THREADS_MAX], *times;
+    uint64_t failed;
+    load_start(load);
+    load_sleep_ms(SETTLE_MS);
+    uint64_t from_ns = base_mono_ns();
+    close_one_connection(server);
+    load_sleep_ms(WATCH_MS);
+    load_stop(load);
+    figures->operations += load_times(load, from_ns, BASE_NO_DEADLINE, &times, &failed);
+    free(times);
+    load_longest(load, from_ns, BASE_NO_DEADLINE, longest);
+    bool had_victim = false;
+    for (uint32_t i = 0; i < load->threads; i++) {
+        bool is_victim = false;
+        for (size_t j = 0; j < load->own[i].count && !had_victim; j++) {
+            is_victim = is_victim || load->own[i].samples[j].failed;
+        }
+        had_victim = had_victim || is_victim;
+        if (!is_victim) {
+            figures->longest_ms[figures->count++] = longest[i];
+        }
+    }
+    figures->failed += failed - (had_victim ? 1 : 0);
+    BASE_ASSERT(had_victim); /* else the fail point did not work and the figure says nothing */
+    load_free(load);
+}
+
+static void print(const char *who, struct figures *figures, bool is_ours)
+{
+    load_sort(figures->longest_ms, figures->count);
+    double p99 = load_percentile(figures->longest_ms, figures->count, 99);
+    size_t stalled = 0;
+    for (size_t i = 0; i < figures->count; i++) {
+        stalled += figures->longest_ms[i] > BAR_MS;
+    }
+    printf("%-10s %6llu  %8.1f  %8.1f  %8.1f  %4zu of %zu  %s\n", who,
+           (unsigned long long)figures->failed,
+           load_percentile(figures->longest_ms, figures->count, 50), p99,
+           figures->longest_ms[figures->count - 1], stalled, figures->count,
+           is_ours ? load_verdict(figures->failed == 0 && p99 <= BAR_MS) : "");
+}
+
+int main(void)
+{
+    struct fixture_mongod *server = fixture_mongod_start(NULL);
+    if (server == NULL) {
+        return fixture_mongod_skip_code();
+    }
+    base_log_set_level(BASE_LOG_ERROR);
+    struct gleaner_db_options options;
+    gleaner_db_options_init(&options);
+    options.uri = fixture_mongod_uri(server);
+    options.max_pool_size = CLIENTS;
+    options.min_pool_size = CLIENTS;
+    struct load ours = {.db = load_open_ours(&options), .threads = CLIENTS, .pause_us = 2000};
+    struct load theirs = {
+        .driver = load_open_theirs(options.uri, CLIENTS), .threads = CLIENTS, .pause_us = 2000};
+    struct figures our_figures = {0}, their_figures = {0};
+    for (int round = 0; round < ROUNDS; round++) {
+        run_round(&ours, server, &our_figures);
+        run_round(&theirs, server, &their_figures);
+    }
+    printf("one socket error on one of %d clients, healthy server, %d rounds; the others: failed, "
+           "and the longest operation of each in ms; bar: 0 failed, p99 <= %d ms\n"
+           "           failed       p50       p99       max  over the bar\n",
+           CLIENTS, ROUNDS, BAR_MS);
+    print("gleaner", &our_figures, true);
+    print("libmongoc", &their_figures, false);
+    (void)gleaner_db_close(&ours.db, 1000);
+    mongoc_client_pool_destroy(theirs.driver);
+    fixture_mongod_end(&server);
+    return load_exit_code();
+}
