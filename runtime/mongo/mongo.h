@@ -110,6 +110,8 @@ GLEANER_MUST_CHECK enum gleaner_status mongo_client_connect(struct mongo_endpoin
                                                             struct mongo_error *error);
 /** Close exactly its sockets. [reaper] */
 void mongo_client_destroy(struct mongo_endpoint *endpoint, mongo_client *client);
+/** How long an operation on it may hang on a silent server: its socket timeout. [any] */
+uint32_t mongo_client_socket_ms(const mongo_client *client);
 /** One ping. Thread: whoever holds the client. */
 enum gleaner_status mongo_client_ping(mongo_client *client, struct mongo_error *error);
 

@@ -3,18 +3,24 @@
 
 #include <string.h>
 
+uint32_t mongo_client_socket_ms(const mongo_client *client)
+{
+    int32_t limit_ms = mongoc_uri_get_option_as_int32(
+        mongoc_client_get_uri(client), MONGOC_URI_SOCKETTIMEOUTMS, MONGOC_DEFAULT_SOCKETTIMEOUTMS);
+    return limit_ms > 0 ? (uint32_t)limit_ms : (uint32_t)MONGOC_DEFAULT_SOCKETTIMEOUTMS;
+}
+
 /* The driver reports a socket that broke and one that was silent too long with the same code. The
  * silent one costs this connection only and must not be reported as a lost server, so the time
- * tells them apart: an operation that failed on the stream after the whole socket timeout was
- * waiting for an answer. */
+ * tells them apart: an operation that failed on the stream after the socket timeout was waiting for
+ * an answer. Less a sixteenth: the driver counts in its own milliseconds. */
 static void tell_timeout(mongoc_client_t *client, uint64_t started_ns, struct mongo_error *error)
 {
     if (error->domain != MONGOC_ERROR_STREAM || error->code != MONGOC_ERROR_STREAM_SOCKET) {
         return;
     }
-    int32_t limit_ms = mongoc_uri_get_option_as_int32(mongoc_client_get_uri(client),
-                                                      MONGOC_URI_SOCKETTIMEOUTMS, 300000);
-    if (base_mono_ns() - started_ns >= (uint64_t)limit_ms * BASE_NS_PER_MS) {
+    uint64_t limit_ns = mongo_client_socket_ms(client) * BASE_NS_PER_MS;
+    if (base_mono_ns() - started_ns >= limit_ns - limit_ns / 16) {
         error->error_class = MONGO_TIMEOUT;
     }
 }
@@ -53,19 +59,33 @@ static void ask_for_durable(mongoc_client_t *client, bson_t *opts)
     mongoc_write_concern_destroy(durable);
 }
 
+static void ask_for_read_concern(mongoc_client_t *client, bson_t *opts)
+{
+    const mongoc_read_concern_t *given = mongoc_client_get_read_concern(client);
+    if (!mongoc_read_concern_is_default(given)) {
+        mongoc_read_concern_t *copy = mongoc_read_concern_copy(given);
+        mongoc_read_concern_append(copy, opts);
+        mongoc_read_concern_destroy(copy);
+    }
+}
+
+/* Both to the primary, and repeated by nobody here: the store repeats its idempotent calls itself,
+ * once, on another client, if the deadline leaves time for it. So not the driver's read_command,
+ * with which a silent server holds each attempt for two socket timeouts; of writes the driver
+ * repeats only findAndModify (it adds txnNumber to no other raw command). */
 static bool run(mongoc_client_t *client, const char *database, enum mongo_command_kind kind,
                 const bson_t *command, bson_t *reply, bson_error_t *error)
 {
-    if (kind == MONGO_READ) {
-        return mongoc_client_read_command_with_opts(client, database, command, mongo_read_primary(),
-                                                    NULL, reply, error);
-    }
-    /* To the primary. The driver retries only findAndModify here (it adds txnNumber to no other raw
-     * command); that is what we want: the store repeats its idempotent calls itself, once, on
-     * another client. */
     bson_t opts = BSON_INITIALIZER;
-    ask_for_durable(client, &opts);
-    bool ok = mongoc_client_write_command_with_opts(client, database, command, &opts, reply, error);
+    bool ok;
+    if (kind == MONGO_READ) {
+        ask_for_read_concern(client, &opts);
+        ok = mongoc_client_command_with_opts(client, database, command, mongo_read_primary(), &opts,
+                                             reply, error);
+    } else {
+        ask_for_durable(client, &opts);
+        ok = mongoc_client_write_command_with_opts(client, database, command, &opts, reply, error);
+    }
     bson_destroy(&opts);
     return ok;
 }

@@ -3,7 +3,9 @@
  * @file store_mongo_internal.h
  * The MongoDB body: what its files share.
  *
- *   store_mongo.c            the store as an object, running one command with one repetition, meta
+ *   store_mongo.c            the store as an object, named values
+ *   store_mongo_run.c        running one command with one repetition, reading replies
+ *   store_mongo_clock.c      the server's clock, tokens
  *   store_mongo_documents.c  writing documents (the hot path: raw BSON, no encoding)
  *   store_mongo_read.c       walking and counting documents
  *   store_mongo_queue.c      queues: names of a job's fields, opening, enqueue, drop
@@ -69,8 +71,10 @@ void store_mongo_command(bson_t *command, const struct mongo_op *op, const char 
                          const char *collection);
 uint64_t store_mongo_left_ms(const struct mongo_op *op);
 /**
- * Run it; once more on another client when the error is of a kind that passes. So `command` must
- * be idempotent. `reply` is initialised in every case.
+ * Run it; once more on another client when the error is of a kind that passes and the deadline
+ * leaves time for it. So `command` must be idempotent. `reply` is initialised in every case. A call
+ * ends by its deadline, or one socket timeout after it when the server falls silent at the end: the
+ * driver cannot be told to wait less for one command.
  */
 enum gleaner_status store_mongo_run(const struct mongo_op *op, enum mongo_command_kind kind,
                                     const bson_t *command, bson_t *reply);

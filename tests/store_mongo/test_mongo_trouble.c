@@ -93,6 +93,68 @@ Test(mongo_trouble, a_connection_closed_under_a_command_is_repeated_on_another, 
     end();
 }
 
+/* Sets the server's fail point; how often one was met until now. */
+static int64_t fail_point(const char *rest)
+{
+    char json[512];
+    bson_t reply;
+    bson_iter_t iter;
+    snprintf(json, sizeof json, "{\"configureFailPoint\":\"failCommand\",%s}", rest);
+    cr_assert(fixture_mongod_command(rig.server, 0, "admin", json, &reply));
+    cr_assert(bson_iter_init_find(&iter, &reply, "count"));
+    int64_t count = bson_iter_as_int64(&iter);
+    bson_destroy(&reply);
+    return count;
+}
+
+/* A server that keeps silent for longer than the socket timeout counts how often it was asked. */
+static int64_t asked_while_silent(const char *command, uint32_t operation_ms)
+{
+    char rest[256], name[64];
+    struct gleaner_db_options options;
+    struct gleaner_error why;
+    struct gleaner_db *db = NULL;
+    struct store *store = NULL;
+    struct store_queue *jobs_queue = NULL;
+    struct store_jobs jobs = {0};
+    gleaner_db_options_init(&options);
+    options.uri = fixture_mongod_uri(rig.server);
+    options.max_pool_size = 4;
+    options.socket_ms = 1000;
+    cr_assert_eq(gleaner_db_open(&options, &db, &why), GLEANER_OK);
+    cr_assert_eq(gleaner_db_wait_up(db, 20000), GLEANER_OK);
+    const struct store_mongo_options on = {
+        .db = db, .database = RIG_DATABASE, .operation_ms = operation_ms};
+    RIG_OK(&rig, store_mongo_open(&on, &store, &rig.error));
+    /* a queue of its own: what is given up here may still be done by the server later */
+    snprintf(name, sizeof name, "crawl/%s-%u", command, (unsigned)operation_ms);
+    RIG_OK(&rig, store_queue_open(store, name, &jobs_queue, &rig.error));
+    put(jobs_queue, 10);
+    snprintf(rest, sizeof rest,
+             "\"mode\":\"alwaysOn\",\"data\":{\"failCommands\":[\"%s\"],"
+             "\"blockConnection\":true,\"blockTimeMS\":3000}",
+             command);
+    int64_t before = fail_point(rest);
+    enum gleaner_status status = store_claim(jobs_queue, &ten, &jobs, &rig.error);
+    cr_expect_eq(status, GLEANER_E_TIMEOUT, "%s", gleaner_status_name(status));
+    int64_t count = fail_point("\"mode\":\"off\"") - before;
+    store_jobs_fini(&jobs);
+    store_queue_close(&jobs_queue);
+    store_close(&store);
+    (void)gleaner_db_close(&db, 5000);
+    return count;
+}
+
+Test(mongo_trouble, a_silent_server_is_asked_again_only_if_the_deadline_leaves_time, .timeout = 120)
+{
+    start();
+    cr_expect_eq(asked_while_silent("find", 1500), 1);
+    cr_expect_eq(asked_while_silent("find", 60000), 2);
+    cr_expect_eq(asked_while_silent("update", 1500), 1);
+    cr_expect_eq(asked_while_silent("update", 60000), 2);
+    end();
+}
+
 Test(mongo_trouble, a_dead_server_is_an_error_in_time_and_a_restarted_one_has_everything,
      .timeout = 120)
 {
