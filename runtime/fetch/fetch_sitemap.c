@@ -9,6 +9,17 @@
 
 #define MAX_ENCODING_NAME 40
 
+static struct base_slice trim(const char *from, const char *end)
+{
+    while (from < end && (unsigned char)*from <= ' ') {
+        from++;
+    }
+    while (end > from && (unsigned char)end[-1] <= ' ') {
+        end--;
+    }
+    return (struct base_slice){from, (size_t)(end - from)};
+}
+
 /* ---- lists ---------------------------------------------------------------------------------- */
 
 static bool grow_list(struct sitemap_list *list)
@@ -29,9 +40,10 @@ static bool grow_list(struct sitemap_list *list)
 bool sitemap_add(struct sitemap_builder *builder, struct sitemap_list *list, const char *text,
                  size_t len)
 {
-    struct base_slice url;
+    struct base_slice url, link = trim(text, text + len);
     enum gleaner_status status =
-        len == 0 ? GLEANER_E_INVALID : fetch_url_resolve(builder->parser, text, len, &url);
+        link.len == 0 ? GLEANER_E_INVALID
+                      : fetch_url_resolve(builder->parser, link.data, link.len, &url);
     if (status == GLEANER_E_NOMEM) {
         builder->failed = true;
         return false;
@@ -54,17 +66,6 @@ bool sitemap_add(struct sitemap_builder *builder, struct sitemap_list *list, con
 }
 
 /* ---- plain text ----------------------------------------------------------------------------- */
-
-static struct base_slice trim(const char *from, const char *end)
-{
-    while (from < end && (unsigned char)*from <= ' ') {
-        from++;
-    }
-    while (end > from && (unsigned char)end[-1] <= ' ') {
-        end--;
-    }
-    return (struct base_slice){from, (size_t)(end - from)};
-}
 
 static bool starts_with(struct base_slice text, const char *prefix)
 {

@@ -151,7 +151,7 @@ static void take_text(struct reader *r)
     struct sitemap_list *list =
         parent == ELEMENT_SITEMAP ? &r->builder->sitemaps : &r->builder->urls;
     r->has_link |= element == ELEMENT_LINK && r->text.len > 0;
-    add(r, list, r->text.data, r->text.len);
+    add(r, list, r->text.len > 0 ? r->text.data : "", r->text.len);
 }
 
 static bool looks_absolute(const struct base_buffer *text)
