@@ -224,6 +224,7 @@ static void end_transfer(struct fetch_transfer *x, CURLcode code)
 {
     struct fetch_thread *t = x->thread;
     struct fetch_host *host = x->host;
+    BASE_ASSERT(host != NULL); /* what runs has one, until give_back() */
     fetch_answer_read_times(x);
     curl_multi_remove_handle(t->multi, x->easy);
     fetch_timer_cancel(&t->timers, &x->timer);

@@ -64,6 +64,7 @@ uint64_t storm_next_ns(struct storm *storm, uint64_t now_ns)
     }
     forget_old(storm, now_ns);
     uint32_t most = allowed(storm, STORM_TIMER);
+    BASE_ASSERT(most > 0 && most <= storm->limit);
     if (storm->count >= most) { /* the oldest of the last `most` has to leave the window first */
         uint32_t at = (storm->head + storm->count - most) % storm->limit;
         uint64_t free_ns = storm->taken_at_ns[at] + storm->window_ns;
