@@ -154,8 +154,11 @@ enum gleaner_verdict text_emit_content(const struct text_context *c)
     text_append_collapsed(&title, page_meta_fact(&r->meta, PAGE_FACT_TITLE));
     host->doc_text(c->task, "type", "text", 4);
     host->doc_text(c->task, "fileType", "html", 4);
-    host->doc_text(c->task, "title", title.len > 0 ? title.data : "",
-                   text_cut_at_character(&title, TEXT_MAX_FIELD));
+    if (title.len > 0) {
+        host->doc_text(c->task, "title", title.data, text_cut_at_character(&title, TEXT_MAX_FIELD));
+    } else { /* a required field: mongoose takes no empty text for one */
+        host->doc_text(c->task, "title", c->page->url, c->page->url_len);
+    }
     host->doc_text(c->task, "content", content->data,
                    text_cut_at_character(content, CONTENT_BYTES));
     host->doc_text(c->task, "url", c->page->url, c->page->url_len);

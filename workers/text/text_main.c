@@ -16,6 +16,7 @@
 #define PROSE_BYTES 60       /* a block of so much text, without white space, is prose */
 #define SHORT_PROSE_BYTES 20 /* of so much, half of it counts */
 #define MIN_BODY_BYTES 100
+#define CARD_BYTES 500 /* more is an article, not its summary */
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
@@ -235,12 +236,49 @@ static bool is_noise(const struct main_part *part, uint32_t all)
     return share < (uint64_t)all * ((part->hints & HINT_BODY) != 0 ? 10 : 35) || part->prose == 0;
 }
 
+/* A heading that links elsewhere with a few words under it: other pages' summaries. */
+static bool is_card(const struct main_part *part)
+{
+    bool fits = part->tag == LXB_TAG_DIV || part->tag == LXB_TAG_LI ||
+                part->tag == LXB_TAG_ARTICLE || part->tag == LXB_TAG_SECTION ||
+                part->tag == LXB_TAG_TD || part->tag == LXB_TAG_A;
+    return fits && part->linked_headings == 1 && part->text <= CARD_BYTES;
+}
+
+/* Counts per parent: three cards side by side are a list of cards. */
+static void count_cards(struct main_pass *m)
+{
+    for (uint32_t i = m->count; i-- > 1;) {
+        const struct main_part *part = &m->parts[i];
+        bool is_linked = is_heading(part->tag) &&
+                         (part->in_link || (part->own_link > 0 &&
+                                            part->own_link >= part->own_text - part->own_text / 5));
+        m->parts[part->parent].linked_headings += part->linked_headings + (is_linked ? 1 : 0);
+    }
+    for (uint32_t i = 1; i < m->count; i++) {
+        struct main_part *parent = &m->parts[m->parts[i].parent];
+        if (is_card(&m->parts[i])) {
+            parent->cards++;
+            parent->card_prose += m->parts[i].prose;
+        }
+    }
+}
+
+static bool is_one_of_cards(const struct main_pass *m, const struct main_part *part, uint32_t all)
+{
+    const struct main_part *parent = &m->parts[part->parent];
+    return parent->cards >= 3 && (uint64_t)parent->card_prose * 100 < (uint64_t)all * 70 &&
+           is_card(part);
+}
+
 static void drop_noise(struct main_pass *m)
 {
     uint32_t all = m->parts[0].prose;
+    count_cards(m);
     for (uint32_t i = 1; i < m->count; i++) {
         struct main_part *part = &m->parts[i];
-        part->dropped = m->parts[part->parent].dropped || is_noise(part, all);
+        part->dropped =
+            m->parts[part->parent].dropped || is_noise(part, all) || is_one_of_cards(m, part, all);
     }
     weigh(m);
 }
@@ -290,11 +328,30 @@ static uint32_t descend(const struct main_pass *m, uint32_t from, uint32_t perce
     return at;
 }
 
-static uint32_t choose(const struct main_pass *m)
+/* Some sites cut the body into several parts of one name, with boxes between them. */
+static uint32_t join_bodies(struct main_pass *m, uint32_t at)
 {
-    uint32_t at = heaviest(m, HINT_BODY, LXB_TAG__UNDEF, 40);
+    for (uint32_t i = m->count; i-- > 1;) {
+        struct main_part *part = &m->parts[i];
+        if (!part->dropped) {
+            bool is_body = (part->hints & HINT_BODY) != 0 && part->block == i;
+            m->parts[part->parent].bodies += is_body ? part->prose : part->bodies;
+        }
+    }
+    uint32_t all = m->parts[0].bodies;
+    uint32_t in_it = m->parts[at].prose;
+    while (at != 0 && (uint64_t)in_it * 100 < (uint64_t)all * 85) {
+        at = m->parts[at].parent;
+        in_it = m->parts[at].bodies;
+    }
+    return at;
+}
+
+static uint32_t choose(struct main_pass *m)
+{
+    uint32_t at = heaviest(m, HINT_BODY, LXB_TAG__UNDEF, 30);
     if (at != NO_PART) {
-        return at;
+        return join_bodies(m, at);
     }
     at = heaviest(m, 0, LXB_TAG_ARTICLE, 50);
     if (at != NO_PART) {

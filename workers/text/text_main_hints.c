@@ -45,6 +45,7 @@ static const struct word words[] = {
     {"copyright", HINT_NOISE},
     {"dateline", HINT_NOISE},
     {"disclaimer", HINT_NOISE},
+    {"discussion", HINT_COMMENT},
     {"disqus", HINT_COMMENT},
     {"dropdown", HINT_NOISE},
     {"editsection", HINT_NOISE},
@@ -54,6 +55,7 @@ static const struct word words[] = {
     {"gdpr", HINT_NOISE},
     {"header", HINT_NOISE},
     {"jump", HINT_NOISE},
+    {"legal", HINT_NOISE},
     {"login", HINT_NOISE},
     {"main", HINT_CONTENT},
     {"masthead", HINT_NOISE},
@@ -112,6 +114,7 @@ static const struct word words[] = {
     {"taboola", HINT_NOISE},
     {"taglist", HINT_NOISE},
     {"tags", HINT_NOISE},
+    {"teasers", HINT_NOISE},
     {"timestamp", HINT_NOISE},
     {"toolbar", HINT_NOISE},
     {"tools", HINT_NOISE},
@@ -139,10 +142,9 @@ static bool is_one_of(const char *word, const char *const *list, size_t count)
 /* Two words that mean something together. */
 static unsigned hint_of_pair(const char *first, const char *second)
 {
-    static const char *const texts[] = {"article", "story", "post", "entry",
-                                        "blog",    "news",  "page"};
+    static const char *const texts[] = {"article", "story", "post", "entry", "blog", "news"};
     static const char *const bodies[] = {"body", "content", "text", "copy"};
-    if (is_one_of(first, texts, 7) && is_one_of(second, bodies, 4)) {
+    if (is_one_of(first, texts, 6) && is_one_of(second, bodies, 4)) {
         return HINT_BODY;
     }
     bool is_more = (strcmp(first, "read") == 0 && strcmp(second, "more") == 0) ||

@@ -19,6 +19,9 @@ struct main_part {
     uint32_t own_text, own_link; /* of a block: directly in it */
     uint32_t text, link, prose;  /* with everything inside that is not dropped */
     size_t out_start;            /* where its text begins in the output */
+    uint32_t linked_headings;    /* inside it */
+    uint32_t cards, card_prose;  /* children that are summaries of other pages */
+    uint32_t bodies;             /* prose of the parts in it that are named as a body */
     bool in_link;
     bool dropped;
     uint8_t hints;

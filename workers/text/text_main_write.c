@@ -126,6 +126,10 @@ static void leave(struct output *o, const lxb_dom_node_t *node)
 static void write_text(struct output *o, const lxb_dom_node_t *node)
 {
     const lexbor_str_t *text = &lxb_dom_interface_text(node)->char_data.data;
+    const struct main_part *block = &o->m->parts[part_of(o, node->parent)->block];
+    if (!is_heading(block->tag) && block->own_text > SLOGAN_BYTES) {
+        o->heading_start = NOWHERE; /* something follows it */
+    }
     plain_writer_text(o->writer, (const char *)text->data, text->length);
 }
 
