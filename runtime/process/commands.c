@@ -20,21 +20,28 @@ const struct command commands[] = {
     {"run", "[options]", "the service: take jobs from the queue until it is told to stop",
      "Claims submitted jobs, fetches them, runs their module, stores what it finds. SIGTERM hands\n"
      "back what is not finished; SIGHUP rereads the configuration.\n",
-     GROUPS_ALL | GROUP_JSON, command_run},
+     GROUPS_WORK | GROUP_JSON, command_run},
     {"submit", "URL... [options]", "put a job into the queue",
-     "  gleaner submit https://example.org/page --type text\n", GROUPS_ALL | GROUP_ONLY_SUBMIT,
-     command_submit},
+     "Into the queue of --to; with the embedded store the process that runs in --data takes it.\n"
+     "  gleaner submit https://example.org/page --type text\n",
+     GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_ONLY_SUBMIT, command_submit},
     {"export", "[options]", "print the stored documents",
      "Works beside a running process. CSV has the columns of the first document.\n"
      "  gleaner export --format csv > pages.csv\n",
-     GROUP_DATABASE | GROUP_STORE | GROUP_PROCESS | GROUP_ANY | GROUP_ONLY_EXPORT, command_export},
+     GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_ONLY_EXPORT, command_export},
     {"status", "[options]", "what the process in this data directory is doing",
      "Asks it through the socket in --data. Also there: curl --unix-socket DIR/gleaner.sock\n"
      "http://gleaner/metrics (Prometheus), /status, /status.json.\n",
-     GROUP_STORE | GROUP_PROCESS | GROUP_ANY | GROUP_JSON, command_status},
-    {"drain", "[options]", "deliver the documents that wait in the spool",
+     GROUP_DATA | GROUP_LOG | GROUP_ANY | GROUP_JSON, command_status},
+    {"spool", "list|show NUMBER|drain|export [options]", "documents that wait for their server",
+     "list    what waits in --data, for whom and since when; works beside a running process\n"
+     "show    one document as JSON\n"
+     "drain   deliver them now; without --to where they belong, if that needs no password\n"
+     "export  print all of them, as gleaner export does\n",
+     GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_ONLY_EXPORT, command_spool},
+    {"drain", "[options]", "the same as gleaner spool drain",
      "  gleaner drain --to mongodb://localhost/app\n",
-     GROUP_DATABASE | GROUP_STORE | GROUP_PROCESS | GROUP_ANY, command_drain},
+     GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY, command_drain},
     {"scrape", "URL|FILE [options]", "show what would be stored of one page; store nothing",
      "Exit code 0: something would be stored. With --batch: {html, url, content_type?} a line, or\n"
      "html_b64 for bytes that are not UTF-8.\n"
@@ -60,7 +67,8 @@ const struct command commands[] = {
      command_sitemap},
     {"config", "[options]", "print every setting, its value and where that came from",
      "Sources, from weakest: defaults, configuration file, .env, environment, command line. The\n"
-     "names are those of the file: database.uri is `uri:` under `database:`.\n",
+     "names are those of the file: database.uri is `uri:` under `database:`. Every option of the\n"
+     "other commands is taken, to show what it would do.\n",
      GROUPS_ALL, command_config},
 };
 const size_t commands_count = BASE_ARRAY_LEN(commands);

@@ -177,23 +177,27 @@ static void wait_for_server(struct crawl *crawl)
         return;
     }
     struct gleaner_db_state state = {.size = sizeof state};
+    struct base_error error;
     gleaner_db_read_state(db, &state);
-    base_log_warn("process", "event=server_away target=%s reason=\"%s\" documents=spool",
-                  crawl->work.target, state.reason);
+    (void)base_error_set(&error, GLEANER_E_DOWN,
+                         "%s cannot be used now: %s; documents wait in %s meanwhile",
+                         crawl->work.target, state.reason, crawl->work.data);
+    print_error(&error);
 }
 
 static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
 {
     struct work *work = &crawl->work;
+    /* What can be refused comes first: a crawl that never began is none to resume. */
     enum gleaner_status status = work_load_modules(work, error);
+    if (status == GLEANER_OK) {
+        status = work_start_fetch(work, error);
+    }
     if (status == GLEANER_OK) {
         status = open_frontier(crawl, error);
     }
     if (status == GLEANER_OK) {
         wait_for_server(crawl);
-        status = work_start_fetch(work, error);
-    }
-    if (status == GLEANER_OK) {
         status = work_start_workers(work, WORK_CRAWL, error);
     }
     return status;
@@ -238,10 +242,19 @@ static void deliver_spool(struct crawl *crawl)
     }
 }
 
+/* The command that delivers what waits; with a password it cannot be written down whole. */
+static void describe_drain(const struct work *work, char *out, size_t out_size)
+{
+    bool wants_password = strchr(work->target, '@') != NULL;
+    (void)snprintf(out, out_size, "gleaner spool drain --data %s%s%s", work->data,
+                   wants_password ? " --to " : "", wants_password ? work->target : "");
+}
+
 static enum exit_code judge(struct crawl *crawl, const struct admin_figures *figures, bool is_done,
                             char *how, size_t how_size)
 {
     const struct work *work = &crawl->work;
+    const struct store_counts *jobs = &figures->jobs;
     if (figures->workers.has_given_up) {
         (void)snprintf(how, how_size,
                        "storage failed: %s; what was stored is safe, the same "
@@ -250,21 +263,32 @@ static enum exit_code judge(struct crawl *crawl, const struct admin_figures *fig
         return EXIT_STORAGE;
     }
     if (!is_done) {
+        uint64_t left = jobs->ready + jobs->waiting + jobs->leased;
         (void)snprintf(how, how_size,
-                       "stopped before the end; the same command goes on from there");
+                       "stopped before the end, %llu URLs are left; the same command goes on from "
+                       "there",
+                       (unsigned long long)left);
         return EXIT_STOPPED;
     }
     if (figures->has_spool && figures->spool.documents > 0) {
+        char drain[5000];
+        describe_drain(work, drain, sizeof drain);
         (void)snprintf(how, how_size,
-                       "complete, but %llu documents wait in %s for their server: gleaner drain",
-                       (unsigned long long)figures->spool.documents, work->data);
+                       "complete, but %llu documents wait for their server; when it is "
+                       "back: %s",
+                       (unsigned long long)figures->spool.documents, drain);
         return EXIT_SPOOLED;
     }
     if (figures->workers.pages == 0 && admin_failures(figures) > 0) {
         (void)snprintf(how, how_size, "no page could be fetched");
         return EXIT_NO_PAGE;
     }
-    (void)snprintf(how, how_size, "complete%s", crawl->is_resumed ? " (resumed)" : "");
+    if (crawl->is_resumed) {
+        (void)snprintf(how, how_size, "complete (resumed; %llu URLs in all)",
+                       (unsigned long long)(jobs->done + jobs->dead));
+    } else {
+        (void)snprintf(how, how_size, "complete");
+    }
     return EXIT_COMPLETE;
 }
 
@@ -278,7 +302,8 @@ static enum exit_code finish(struct crawl *crawl)
     if (is_done) {
         deliver_spool(crawl);
     } else {
-        work_drain(work);
+        /* What storage refuses now would be refused until the limit, too. */
+        work_drain(work, stats.has_given_up ? 0 : work->settings->drain_ms);
         is_done = worker_group_is_done(work->workers) && !stats.has_given_up;
     }
     struct base_error error = {0};
@@ -286,12 +311,12 @@ static enum exit_code finish(struct crawl *crawl)
         base_log_error("process", "event=finish_not_noted reason=\"%s\"", error.message);
     }
     struct admin_figures figures;
-    char how[1000];
+    char how[6000];
     admin_read(&work->sources, ADMIN_WITH_STORE, &figures);
     enum exit_code code = judge(crawl, &figures, is_done, how, sizeof how);
     progress_end(&crawl->progress);
-    summary_print(work, &figures, code, how);
-    return code;
+    bool is_shown = summary_print(work, &figures, code, how);
+    return is_shown || code != EXIT_COMPLETE ? code : EXIT_OTHER;
 }
 
 static void announce(const struct crawl *crawl)

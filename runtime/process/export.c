@@ -197,16 +197,17 @@ static bool export_row(void *ctx, const char *collection, const uint8_t *bytes, 
            (export->is_csv ? write_csv(export, &document) : write_json(export, &document));
 }
 
-static enum gleaner_status open_for_reading(struct work *work, const struct settings *settings,
-                                            struct base_error *error)
+static bool export_entry(void *ctx, const struct store_spool_entry *entry)
 {
-    if (settings_wants_server(settings)) {
+    return entry->is_damaged || export_row(ctx, entry->collection, entry->bson, entry->bson_len);
+}
+
+static enum gleaner_status open_for_reading(struct work *work, const struct settings *settings,
+                                            enum export_source source, struct base_error *error)
+{
+    if (settings_wants_server(settings) && source == EXPORT_DOCUMENTS) {
         enum gleaner_status status = work_open_stores(work, settings, WORK_SERVICE, error);
-        if (status == GLEANER_OK &&
-            gleaner_db_wait_up(work->db, (uint32_t)settings->operation_ms) != GLEANER_OK) {
-            status = base_error_set(error, GLEANER_E_DOWN, "%s cannot be reached", work->target);
-        }
-        return status;
+        return status == GLEANER_OK ? work_wait_server(work, error) : status;
     }
     const struct store_sqlite_options options = {.directory = settings->data, .read_only = true};
     enum gleaner_status status = store_sqlite_open(&options, &work->local, error);
@@ -214,16 +215,55 @@ static enum gleaner_status open_for_reading(struct work *work, const struct sett
     return status;
 }
 
+static bool count_entry(void *ctx, const struct store_spool_entry *entry)
+{
+    *(uint64_t *)ctx += !entry->is_damaged;
+    return true;
+}
+
+/* Nothing here, but perhaps on its way. */
+static void hint_at_spool(const struct work *work)
+{
+    uint64_t count = 0;
+    if (work->local != NULL &&
+        store_spool_list(work->local, 0, count_entry, &count, NULL) == GLEANER_OK && count > 0) {
+        (void)fprintf(stderr,
+                      "gleaner: no such document here; %llu wait in the spool for their server "
+                      "(gleaner spool list, gleaner spool export)\n",
+                      (unsigned long long)count);
+    }
+}
+
+static enum gleaner_status walk(struct work *work, const struct settings *settings,
+                                enum export_source source, struct export *export,
+                                struct base_error *error)
+{
+    if (source == EXPORT_SPOOL) {
+        return store_spool_list(work->local, 0, export_entry, export, error);
+    }
+    enum gleaner_status status =
+        store_documents(work->documents, settings->collection, export_row, export, error);
+    if (status == GLEANER_OK && export->rows == 0) {
+        hint_at_spool(work);
+    }
+    return status;
+}
+
 int command_export(struct settings *settings, int argc, char *const argv[])
 {
     (void)argc;
     (void)argv;
+    return export_documents(settings, EXPORT_DOCUMENTS);
+}
+
+int export_documents(struct settings *settings, enum export_source source)
+{
     struct work work = {0};
     struct base_error error = {0};
     struct export export = {.is_csv = strcmp(settings->format, "csv") == 0};
-    enum gleaner_status status = open_for_reading(&work, settings, &error);
+    enum gleaner_status status = open_for_reading(&work, settings, source, &error);
     if (status == GLEANER_OK) {
-        status = store_documents(work.documents, settings->collection, export_row, &export, &error);
+        status = walk(&work, settings, source, &export, &error);
     }
     if (fflush(stdout) != 0 && !export.is_broken) {
         export.is_broken = true;

@@ -4,8 +4,10 @@
 #include "mongo.h"
 #include "process_internal.h"
 #include "sync.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char exit_codes[] = "Exit codes\n"
                                  "  0  complete\n"
@@ -33,12 +35,25 @@ static void print_usage(FILE *out)
 static void print_command_help(const struct command *command)
 {
     struct base_buffer text = {0};
-    settings_print_help(command->groups, &text);
+    const bool shows_all = strcmp(command->name, "config") == 0;
+    settings_print_help(command->groups | (shows_all ? GROUP_EXPERT : 0), &text);
     (void)printf("gleaner %s %s\n\n%s\n%s\nOptions\n%s\n%s", command->name, command->synopsis,
                  command->summary, command->help, text.data != NULL ? text.data : "", exit_codes);
-    (void)printf(
-        "\nFurther options, by `gleaner config`: any --name of the configuration file's.\n");
+    if (!shows_all) {
+        (void)printf("\ngleaner config --help lists the finer options, too.\n");
+    }
     base_buffer_fini(&text);
+}
+
+/* `>&-` leaves the number free, and then a lock file or a connection to a site would get it, and
+ * with it what we print. */
+static void open_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", O_RDWR); /* the lowest free number: this one */
+        }
+    }
 }
 
 static const struct command *find_command(const char *name)
@@ -72,6 +87,19 @@ static int refuse_command(const char *name)
     return EXIT_USAGE;
 }
 
+/* A synopsis of options alone names no operand. */
+static enum gleaner_status check_operands(const struct command *command,
+                                          const struct settings *settings, struct base_error *error)
+{
+    if (strcmp(command->synopsis, "[options]") != 0 || settings->operands.count == 0) {
+        return GLEANER_OK;
+    }
+    const char *first = settings->operands.items[0];
+    return base_error_set(
+        error, GLEANER_E_CONFIG, "%s takes options only, '%s' is none%s", command->name, first,
+        strcmp(command->name, "run") == 0 ? "; gleaner submit gives it a URL" : "");
+}
+
 /* Everything that has threads lives between here and signals_stop(). */
 static int run_command(const struct command *command, struct settings *settings, int argc,
                        char *const argv[])
@@ -100,6 +128,8 @@ static int start_command(const struct command *command, int argc, char *const ar
     } else if (settings.help) {
         print_command_help(command);
         code = EXIT_COMPLETE;
+    } else if (check_operands(command, &settings, &error) != GLEANER_OK) {
+        print_error(&error);
     } else {
         code = run_command(command, &settings, argc, argv);
     }
@@ -107,27 +137,54 @@ static int start_command(const struct command *command, int argc, char *const ar
     return code;
 }
 
-int main(int argc, char *argv[])
+static bool is_one_of(const char *name, const char *a, const char *b, const char *c)
 {
-    signals_block();
-    sync_init();
-    mongo_init();
-    int code = EXIT_COMPLETE;
+    return strcmp(name, a) == 0 || strcmp(name, b) == 0 || strcmp(name, c) == 0;
+}
+
+/* help, help COMMAND */
+static int show_help(const char *about)
+{
+    const struct command *command = about != NULL ? find_command(about) : NULL;
+    if (about != NULL && command == NULL) {
+        return refuse_command(about);
+    }
+    if (command != NULL) {
+        print_command_help(command);
+    } else {
+        print_usage(stdout);
+    }
+    return EXIT_COMPLETE;
+}
+
+static int dispatch(int argc, char *argv[])
+{
     const char *name = argc > 1 ? argv[1] : "";
     const struct command *command = find_command(name);
     if (command != NULL) {
-        code = start_command(command, argc - 2, argv + 2);
-    } else if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
-        print_versions();
-    } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
-               strcmp(name, "help") == 0) {
-        print_usage(stdout);
-    } else if (name[0] == '\0') {
-        print_usage(stderr);
-        code = EXIT_USAGE;
-    } else {
-        code = refuse_command(name);
+        return start_command(command, argc - 2, argv + 2);
     }
+    if (is_one_of(name, "--version", "-V", "version")) {
+        print_versions();
+        return EXIT_COMPLETE;
+    }
+    if (is_one_of(name, "--help", "-h", "help")) {
+        return show_help(argc > 2 ? argv[2] : NULL);
+    }
+    if (name[0] == '\0') {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    return refuse_command(name);
+}
+
+int main(int argc, char *argv[])
+{
+    open_standard_files();
+    signals_block();
+    sync_init();
+    mongo_init();
+    int code = dispatch(argc, argv);
     mongo_cleanup();
     return fflush(stdout) == 0 ? code : EXIT_OTHER;
 }

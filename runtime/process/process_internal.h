@@ -78,6 +78,9 @@ GLEANER_MUST_CHECK enum gleaner_status work_open_stores(struct work *work,
                                                         const struct settings *settings,
                                                         enum work_kind kind,
                                                         struct base_error *error);
+/** Wait as long as a first connection may take. Errors: GLEANER_E_DOWN with target and reason. */
+GLEANER_MUST_CHECK enum gleaner_status work_wait_server(struct work *work,
+                                                        struct base_error *error);
 /** libgleaner with these settings. */
 GLEANER_MUST_CHECK enum gleaner_status
 work_open_db(const struct settings *settings, struct gleaner_db **out, struct base_error *error);
@@ -90,7 +93,7 @@ GLEANER_MUST_CHECK enum gleaner_status work_start_workers(struct work *work, enu
 /** The status server; that it is missing is logged, not an error. */
 void work_start_server(struct work *work, const char *command);
 /** Stop claiming and wait until what is in flight is settled or handed back, at most drain_ms. */
-void work_drain(struct work *work);
+void work_drain(struct work *work, uint64_t drain_ms);
 void work_close(struct work *work);
 /** Exit code of a failure while opening. */
 enum exit_code work_exit_code(enum gleaner_status status);
@@ -109,8 +112,10 @@ struct progress {
     bool is_on, is_terminal;
     uint64_t next_ns, next_counts_ns;
     uint64_t last_ns, last_pages;
+    uint64_t last_moves; /* of the queue, when its counts were read */
     double rate;
     struct store_counts counts;
+    char last_line[600]; /* not on a terminal: the same line is not printed twice */
 };
 void progress_start(struct progress *progress, bool is_on);
 /** Repaint or print a line when it is time. [main] */
@@ -118,7 +123,8 @@ void progress_tick(struct progress *progress, const struct work *work);
 /** Leave the terminal clean. */
 void progress_end(struct progress *progress);
 
-void summary_print(const struct work *work, const struct admin_figures *figures,
+/** False, with a message, when standard output takes nothing (a closed pipe is no failure). */
+bool summary_print(const struct work *work, const struct admin_figures *figures,
                    enum exit_code code, const char *how_it_ended);
 
 /* ---- commands ---- */
@@ -141,6 +147,19 @@ int command_export(struct settings *settings, int argc, char *const argv[]);
 int command_status(struct settings *settings, int argc, char *const argv[]);
 int command_config(struct settings *settings, int argc, char *const argv[]);
 int command_drain(struct settings *settings, int argc, char *const argv[]);
+/* tools.c */
+int command_scrape(struct settings *settings, int argc, char *const argv[]);
+int command_robots(struct settings *settings, int argc, char *const argv[]);
+int command_url(struct settings *settings, int argc, char *const argv[]);
+int command_fetch(struct settings *settings, int argc, char *const argv[]);
+int command_sitemap(struct settings *settings, int argc, char *const argv[]);
+int command_spool(struct settings *settings, int argc, char *const argv[]);
+
+enum export_source {
+    EXPORT_DOCUMENTS, /* of --to and --collection */
+    EXPORT_SPOOL      /* all that wait */
+};
+int export_documents(struct settings *settings, enum export_source source);
 /* tools.c */
 int command_scrape(struct settings *settings, int argc, char *const argv[]);
 int command_robots(struct settings *settings, int argc, char *const argv[]);

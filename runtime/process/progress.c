@@ -83,6 +83,17 @@ static void format_line(const struct progress *progress, const struct admin_figu
         database, figures->is_stopping ? ", stopping" : "");
 }
 
+/* An idle service asks its store nothing for our sake. */
+static bool has_moved(struct progress *progress, const struct work *work)
+{
+    struct queue_stats stats;
+    queue_read_stats(work->queue, &stats);
+    uint64_t moves = stats.claimed + stats.settled + stats.links_new + 1;
+    bool has = moves != progress->last_moves;
+    progress->last_moves = moves;
+    return has;
+}
+
 void progress_tick(struct progress *progress, const struct work *work)
 {
     uint64_t now_ns = base_mono_ns();
@@ -91,7 +102,7 @@ void progress_tick(struct progress *progress, const struct work *work)
     }
     progress->next_ns = now_ns + (progress->is_terminal ? REPAINT_MS : PLAIN_MS) * BASE_NS_PER_MS;
     enum admin_depth depth = ADMIN_MEMORY_ONLY;
-    if (now_ns >= progress->next_counts_ns) {
+    if (now_ns >= progress->next_counts_ns && has_moved(progress, work)) {
         progress->next_counts_ns = now_ns + COUNTS_MS * BASE_NS_PER_MS;
         depth = ADMIN_WITH_STORE;
     }
@@ -108,9 +119,10 @@ void progress_tick(struct progress *progress, const struct work *work)
         int len =
             snprintf(painted, sizeof painted, "\r\033[K%.*s", (int)terminal_width() - 1, line);
         write_all(painted, (size_t)len);
-    } else {
+    } else if (strcmp(line, progress->last_line) != 0) {
         int len = snprintf(painted, sizeof painted, "gleaner: %s\n", line);
         write_all(painted, (size_t)len);
+        (void)snprintf(progress->last_line, sizeof progress->last_line, "%s", line);
     }
 }
 

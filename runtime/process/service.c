@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gleaner run: the service; gleaner submit: a job for it; gleaner drain: deliver the spool. */
+/* gleaner run: the service; gleaner submit: a job for it. */
 #include "process_internal.h"
 #include <stdio.h>
 #include <string.h>
 
 #define TICK_MS 100
+#define SERVER_TICK_MS 200
 #define JOBS "jobs"
-#define SPOOL_WAIT_STEP_MS 250
 
 static enum gleaner_status open_queue(struct work *work, struct base_error *error)
 {
@@ -35,11 +35,41 @@ static enum gleaner_status take_back_leases(struct work *work, struct base_error
                                : GLEANER_OK;
 }
 
+static bool is_away(enum gleaner_status status)
+{
+    return status == GLEANER_E_DOWN || status == GLEANER_E_NETWORK || status == GLEANER_E_TIMEOUT;
+}
+
+/* A service that is started before its server, or while that is down, waits for it: nobody would
+ * start it again. GLEANER_E_CANCELLED when a signal came first. */
+static enum gleaner_status wait_for_queue(struct work *work, struct base_error *error)
+{
+    enum gleaner_status status = open_queue(work, error);
+    char last[sizeof error->message] = "";
+    while (work->db != NULL && is_away(status)) {
+        struct gleaner_db_state state = {.size = sizeof state};
+        gleaner_db_read_state(work->db, &state);
+        if (strcmp(last, state.reason) != 0) {
+            (void)snprintf(last, sizeof last, "%s", state.reason);
+            (void)base_error_set(error, status, "waiting for %s: %s", work->target,
+                                 state.reason[0] != '\0' ? state.reason : "no answer yet");
+            print_error(error);
+        }
+        if (signals_stop_wanted()) {
+            return GLEANER_E_CANCELLED;
+        }
+        status = gleaner_db_wait_up(work->db, SERVER_TICK_MS) == GLEANER_OK
+                     ? open_queue(work, error)
+                     : GLEANER_E_DOWN;
+    }
+    return status;
+}
+
 static enum gleaner_status start(struct work *work, struct base_error *error)
 {
     enum gleaner_status status = work_load_modules(work, error);
     if (status == GLEANER_OK) {
-        status = open_queue(work, error);
+        status = wait_for_queue(work, error);
     }
     if (status == GLEANER_OK) {
         status = take_back_leases(work, error);
@@ -58,15 +88,13 @@ int command_run(struct settings *settings, int argc, char *const argv[])
     struct work work = {0};
     struct progress progress;
     struct base_error error = {0};
-    if (settings->operands.count > 0) {
-        (void)base_error_set(&error, GLEANER_E_CONFIG,
-                             "run takes no URL; gleaner submit gives it one");
-        print_error(&error);
-        return EXIT_USAGE;
-    }
     enum gleaner_status status = work_open_stores(&work, settings, WORK_SERVICE, &error);
     if (status == GLEANER_OK) {
         status = start(&work, &error);
+    }
+    if (status == GLEANER_E_CANCELLED) {
+        work_close(&work);
+        return EXIT_COMPLETE;
     }
     if (status != GLEANER_OK) {
         print_error(&error);
@@ -85,13 +113,14 @@ int command_run(struct settings *settings, int argc, char *const argv[])
             work_reload(&work, settings, argc, argv, settings_groups_of("run"));
         }
     }
-    work_drain(&work);
+    work_drain(&work, settings->drain_ms);
     struct admin_figures figures;
     admin_read(&work.sources, ADMIN_WITH_STORE, &figures);
     progress_end(&progress);
-    summary_print(&work, &figures, EXIT_COMPLETE, "stopped; jobs not finished were handed back");
+    bool is_shown = summary_print(&work, &figures, EXIT_COMPLETE,
+                                  "stopped; jobs not finished were handed back");
     work_close(&work);
-    return EXIT_COMPLETE;
+    return is_shown ? EXIT_COMPLETE : EXIT_OTHER;
 }
 
 /* ---- submit ---- */
@@ -120,9 +149,7 @@ static enum gleaner_status submit_to_store(const struct settings *settings, cons
     const char *const urls[] = {url};
     enum gleaner_status status = work_open_stores(&work, settings, WORK_SERVICE, error);
     if (status == GLEANER_OK && work.db != NULL) {
-        status = gleaner_db_wait_up(work.db, (uint32_t)settings->operation_ms) == GLEANER_OK
-                     ? GLEANER_OK
-                     : base_error_set(error, GLEANER_E_DOWN, "%s cannot be reached", work.target);
+        status = work_wait_server(&work, error);
     }
     if (status == GLEANER_OK) {
         status = open_queue(&work, error);
@@ -172,42 +199,4 @@ int command_submit(struct settings *settings, int argc, char *const argv[])
         print_error(&error);
     }
     return work_exit_code(status);
-}
-
-/* ---- drain ---- */
-
-int command_drain(struct settings *settings, int argc, char *const argv[])
-{
-    (void)argc;
-    (void)argv;
-    struct work work = {0};
-    struct base_error error = {0};
-    struct store_spool_stats spool = {0};
-    enum gleaner_status status = GLEANER_OK;
-    if (!settings_wants_server(settings)) {
-        status = base_error_set(&error, GLEANER_E_CONFIG,
-                                "drain wants the server: --to mongodb://HOST/DB, or MONGODB_URI");
-    }
-    if (status == GLEANER_OK) {
-        status = work_open_stores(&work, settings, WORK_CRAWL, &error);
-    }
-    if (status == GLEANER_OK) {
-        uint64_t deadline_ns = base_mono_ns() + settings->spool_wait_ms * BASE_NS_PER_MS;
-        enum gleaner_status left = GLEANER_E_TIMEOUT;
-        while (left == GLEANER_E_TIMEOUT && !signals_stop_wanted() &&
-               base_mono_ns() < deadline_ns) {
-            left = store_tiered_drain(work.tiered,
-                                      base_mono_ns() + SPOOL_WAIT_STEP_MS * BASE_NS_PER_MS);
-        }
-        store_tiered_spool(work.tiered, &spool);
-        (void)printf("%llu documents delivered, %llu left in %s\n",
-                     (unsigned long long)spool.replayed, (unsigned long long)spool.documents,
-                     work.data);
-    } else {
-        print_error(&error);
-    }
-    work_close(&work);
-    return status != GLEANER_OK  ? (int)work_exit_code(status)
-           : spool.documents > 0 ? (int)EXIT_SPOOLED
-                                 : (int)EXIT_COMPLETE;
 }

@@ -313,8 +313,35 @@ static enum gleaner_status read_files(struct settings *settings, const char *con
     return status;
 }
 
+/* What MongoDB takes as a collection's name (manual, "Naming Restrictions"), in the embedded store,
+ * too, so that data can move. */
+static enum gleaner_status check_collections(const struct settings *settings,
+                                             struct base_error *error)
+{
+    const char *const names[][2] = {{"store.collection", settings->collection},
+                                    {"store.jobs_collection", settings->jobs_collection},
+                                    {"store.frontier_collection", settings->frontier_collection}};
+    for (size_t i = 0; i < BASE_ARRAY_LEN(names); i++) {
+        const char *name = names[i][1];
+        size_t len = strlen(name);
+        if (strchr(name, '$') != NULL || strncmp(name, "system.", 7) == 0 || name[0] == '.' ||
+            name[len - 1] == '.') {
+            return base_error_set(
+                error, GLEANER_E_CONFIG,
+                "%s: '%s' is not a collection's name: no $, no dot at an end, not "
+                "system.*",
+                names[i][0], name);
+        }
+    }
+    return GLEANER_OK;
+}
+
 static enum gleaner_status check_together(struct settings *settings, struct base_error *error)
 {
+    if (settings->ca_file != NULL && access(settings->ca_file, R_OK) != 0) {
+        return base_error_set(error, GLEANER_E_CONFIG, "fetch.ca_file: %s: %s", settings->ca_file,
+                              strerror(errno));
+    }
     if (settings->min_pool_size > settings->max_pool_size) {
         return base_error_set(error, GLEANER_E_CONFIG,
                               "database.min_pool_size (%llu) is larger than "
@@ -335,7 +362,7 @@ static enum gleaner_status check_together(struct settings *settings, struct base
                                   "modules.settings: '%s' is not MODULE.NAME=VALUE", entry);
         }
     }
-    return GLEANER_OK;
+    return check_collections(settings, error);
 }
 
 static enum gleaner_status fill_dependent(struct settings *settings)

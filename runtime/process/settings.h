@@ -33,7 +33,8 @@ enum setting_group {
     GROUP_FETCH = 1 << 3,
     GROUP_WORKER = 1 << 4,
     GROUP_PROCESS = 1 << 5,
-    GROUP_EXPERT = 1 << 6, /* accepted everywhere its group is, listed by `gleaner config` only */
+    GROUP_EXPERT =
+        1 << 6, /* accepted everywhere its group is, listed by `gleaner config --help` only */
     /* `command.*` settings are of the command line alone; each names its commands */
     GROUP_ONLY_SCRAPE = 1 << 20,
     GROUP_ONLY_ROBOTS = 1 << 21,
@@ -45,7 +46,9 @@ enum setting_group {
     GROUP_ONLY_EXPORT = 1 << 10,
     GROUP_ONLY_STATUS = 1 << 11,
     GROUP_ANY = 1 << 12,
-    GROUP_JSON = 1 << 13
+    GROUP_JSON = 1 << 13,
+    GROUP_DATA = 1 << 14, /* --data alone, for what only looks into the directory */
+    GROUP_LOG = 1 << 15   /* --log-level alone */
 };
 
 struct setting_list {

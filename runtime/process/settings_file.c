@@ -142,6 +142,27 @@ static void take_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args
     memcpy(complaint->section, field, sizeof field);
 }
 
+/* YAML forbids tabs in the indentation, and libyaml says so in its own words and about the line
+ * before. */
+static void find_tab(const char *text, struct complaint *complaint)
+{
+    if (strstr(complaint->what, "cannot start any token") == NULL) {
+        return;
+    }
+    unsigned number = 1;
+    for (const char *line = text; line != NULL && *line != '\0'; number++) {
+        if (line[strspn(line, " ")] == '\t') {
+            complaint->line = number;
+            complaint->innermost[0] = '\0';
+            (void)snprintf(complaint->what, sizeof complaint->what,
+                           "a tab indents this line; YAML wants spaces");
+            return;
+        }
+        const char *end = strchr(line, '\n');
+        line = end != NULL ? end + 1 : NULL;
+    }
+}
+
 struct key_names {
     const struct schema *schema;
     const char *section; /* NULL or unknown: the sections themselves */
@@ -286,6 +307,8 @@ enum gleaner_status settings_read_file(struct settings *settings, const char *pa
         if (complaint.what[0] == '\0') {
             (void)snprintf(complaint.what, sizeof complaint.what, "%s", cyaml_strerror(result));
         }
+        find_tab(text.data, &complaint);
+        complaint.line = complaint.line > 0 ? complaint.line : 1;
         status = explain(&complaint, schema, path, error);
     } else if (loaded != NULL) {
         status = apply_slots(settings, schema, loaded, path, text.data, error);

@@ -62,30 +62,66 @@ void settings_print(const struct settings *settings, struct base_buffer *out)
     }
 }
 
+/* ---- --help ---- */
+
+#define HELP_INDENT 27
+#define HELP_WIDTH 80 /* a terminal nobody has made wider */
+
+/* Words from `column` on, in lines of HELP_WIDTH, the further ones indented. */
+static void print_wrapped(const char *text, size_t column, struct base_buffer *out)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, " ");
+        if (column > HELP_INDENT && column + 1 + len > HELP_WIDTH) {
+            base_buffer_printf(out, "\n%*s", HELP_INDENT, "");
+            column = HELP_INDENT;
+        }
+        base_buffer_printf(out, "%s%.*s", column > HELP_INDENT ? " " : "", (int)len, text);
+        column += len + (column > HELP_INDENT ? 1 : 0);
+        text += len + strspn(text + len, " ");
+    }
+    base_buffer_append_str(out, "\n");
+}
+
+/* "--depth N", "--content text|markdown", "--[no-]robots" */
+static void print_option(const struct setting *setting, struct base_buffer *out)
+{
+    char option[80];
+    char text[400];
+    bool is_switch = setting->type == SETTING_SWITCH;
+    bool is_on = is_switch && setting->initial != NULL && strcmp(setting->initial, "true") == 0;
+    const char *argument = setting->type == SETTING_CHOICE ? setting->choices : setting->argument;
+    (void)snprintf(option, sizeof option, "--%s%s%s%s", is_on ? "[no-]" : "", setting->option,
+                   argument != NULL ? " " : "", argument != NULL ? argument : "");
+    const char *initial = is_on ? "on" : is_switch ? NULL : setting->initial;
+    (void)snprintf(text, sizeof text, "%s%s%s%s", setting->help, initial != NULL ? " [" : "",
+                   initial != NULL ? initial : "", initial != NULL ? "]" : "");
+    size_t start = out->len;
+    base_buffer_printf(out, "  %-*s", HELP_INDENT - 3, option);
+    if (out->len - start >= HELP_INDENT) {
+        base_buffer_printf(out, "\n%*s", HELP_INDENT - 1, "");
+    }
+    base_buffer_append_str(out, " ");
+    print_wrapped(text, HELP_INDENT, out);
+}
+
 void settings_print_help(unsigned groups, struct base_buffer *out)
 {
-    static const unsigned order[] = {GROUP_ONLY_CRAWL,  GROUP_ONLY_SUBMIT, GROUP_ONLY_EXPORT,
-                                     GROUP_ONLY_STATUS, GROUP_CRAWL,       GROUP_FETCH,
-                                     GROUP_DATABASE,    GROUP_STORE,       GROUP_WORKER,
-                                     GROUP_PROCESS,     GROUP_JSON,        GROUP_ANY};
+    static const unsigned order[] = {
+        GROUP_ONLY_CRAWL, GROUP_ONLY_SUBMIT, GROUP_ONLY_EXPORT, GROUP_ONLY_STATUS, GROUP_CRAWL,
+        GROUP_FETCH,      GROUP_DATABASE,    GROUP_STORE,       GROUP_DATA,        GROUP_WORKER,
+        GROUP_PROCESS,    GROUP_LOG,         GROUP_JSON,        GROUP_ANY};
+    unsigned shown = 0;
     for (size_t g = 0; g < BASE_ARRAY_LEN(order); g++) {
         for (size_t i = 0; i < settings_count; i++) {
             const struct setting *setting = &settings_table[i];
-            if (setting->option == NULL || !(setting->groups & order[g] & groups) ||
-                (setting->groups & GROUP_EXPERT)) {
-                continue;
+            bool is_here = (setting->groups & order[g] & groups) != 0 &&
+                           (setting->groups & shown) == 0; /* once, in its first group */
+            bool is_fine = (setting->groups & GROUP_EXPERT) != 0 && (groups & GROUP_EXPERT) == 0;
+            if (setting->option != NULL && is_here && !is_fine) {
+                print_option(setting, out);
             }
-            bool is_on = setting->type == SETTING_SWITCH && setting->initial != NULL &&
-                         strcmp(setting->initial, "true") == 0;
-            char option[80];
-            (void)snprintf(option, sizeof option, "--%s%s%s%s", is_on ? "no-" : "", setting->option,
-                           setting->argument != NULL ? " " : "",
-                           setting->argument != NULL ? setting->argument : "");
-            base_buffer_printf(out, "  %-24s %s%s", option, is_on ? "do not: " : "", setting->help);
-            if (setting->initial != NULL && setting->type != SETTING_SWITCH) {
-                base_buffer_printf(out, " [%s]", setting->initial);
-            }
-            base_buffer_append_str(out, "\n");
         }
+        shown |= order[g] & groups;
     }
 }

@@ -23,6 +23,7 @@ static struct {
     _Atomic uint32_t stops;
     _Atomic uint32_t reloads;
     uint32_t reloads_taken; /* main's own */
+    uint64_t first_ns;      /* of the first stop; the signal thread's own */
 } signals = {.signal_fd = -1, .end_fd = -1};
 
 static void fill_mask(sigset_t *mask)
@@ -42,9 +43,18 @@ void signals_block(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* timeout(1) signals its child and then the child's group, a wrapper passes on the Ctrl-C that the
+ * terminal already sent: two within this time are one wish. A person's second comes later. */
+#define SAME_WISH_MS 250
+
 static void stop_at_second(void)
 {
+    const uint64_t now_ns = base_mono_ns();
+    if (signals.first_ns != 0 && now_ns - signals.first_ns < SAME_WISH_MS * BASE_NS_PER_MS) {
+        return;
+    }
     if (atomic_fetch_add_explicit(&signals.stops, 1, memory_order_relaxed) == 0) {
+        signals.first_ns = now_ns;
         base_log_info("process", "event=stop_wanted second=\"a second signal ends at once\"");
         return;
     }

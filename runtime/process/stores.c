@@ -57,6 +57,20 @@ enum gleaner_status work_open_db(const struct settings *settings, struct gleaner
     return GLEANER_OK;
 }
 
+enum gleaner_status work_wait_server(struct work *work, struct base_error *error)
+{
+    const struct settings *s = work->settings;
+    uint64_t first_ms = s->server_selection_ms + s->connect_ms;
+    uint64_t limit_ms = s->operation_ms < first_ms ? s->operation_ms : first_ms;
+    if (gleaner_db_wait_up(work->db, narrow(limit_ms)) == GLEANER_OK) {
+        return GLEANER_OK;
+    }
+    struct gleaner_db_state state = {.size = sizeof state};
+    gleaner_db_read_state(work->db, &state);
+    return base_error_set(error, GLEANER_E_DOWN, "%s cannot be used: %s", work->target,
+                          state.reason[0] != '\0' ? state.reason : "no answer");
+}
+
 static bool remote_is_up(void *ctx)
 {
     struct work *work = ctx;
@@ -142,10 +156,12 @@ static enum gleaner_status check_spool_owner(struct work *work, struct base_erro
     enum gleaner_status status = store_meta_get(work->local, "spool/target", &owner, NULL);
     bool is_other = status == GLEANER_OK && strcmp(owner.data, mine) != 0;
     if (is_other && spool.documents > 0) {
-        status = base_error_set(error, GLEANER_E_CONFIG,
-                                "%s holds %llu documents for %s; deliver them first (gleaner drain "
-                                "--data DIR --to URI) or use another --data directory",
-                                work->data, (unsigned long long)spool.documents, owner.data);
+        status =
+            base_error_set(error, GLEANER_E_CONFIG,
+                           "%s holds %llu documents for %s; deliver them there first (gleaner "
+                           "spool drain), take them out (gleaner spool export), or use another "
+                           "--data directory",
+                           work->data, (unsigned long long)spool.documents, owner.data);
     } else if (status == GLEANER_E_NOT_FOUND || is_other) {
         status = store_meta_put(work->local, "spool/target", mine, error);
     }

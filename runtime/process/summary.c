@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a crawl, for a person or as JSON. */
 #include "process_internal.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,21 +35,63 @@ static void print_failures(const struct admin_figures *f)
     (void)printf("; %llu retries\n", (unsigned long long)f->workers.retries);
 }
 
-/* Why pages were given up: the first few dead letters. */
+/* What a person can do about failures of a class. The rest speaks for itself, or is the site's. */
+static const char *const remedies[FETCH_CLASS_COUNT] = {
+    [FETCH_TIMEOUT] = "--total-timeout MS gives a slow site more time",
+    [FETCH_TOO_LARGE] = "--max-body BYTES takes larger pages",
+    [FETCH_REDIRECT_LOOP] = "--max-redirects N follows longer chains",
+    [FETCH_ROBOTS] = "--no-robots, if the site is yours",
+};
+
+static void print_remedies(const struct admin_figures *f)
+{
+    for (size_t i = 0; i < FETCH_CLASS_COUNT; i++) {
+        if (f->workers.failures[i] > 0 && remedies[i] != NULL) {
+            (void)printf("           %s: %s\n", fetch_class_name((enum fetch_class)i), remedies[i]);
+        }
+    }
+}
+
+/* Why pages were given up: the first few dead letters, of earlier runs of this crawl, too. */
+#define REASONS_MAX 5
+
 static bool print_dead(void *ctx, const struct store_job_view *view)
 {
-    (void)ctx;
-    (void)printf("           %s: %s\n", view->job->url,
+    const char **label = ctx;
+    (void)printf("%-10s %s: %s\n", *label, view->job->url,
                  view->reason != NULL && view->reason[0] != '\0' ? view->reason
                                                                  : view->error_class);
+    *label = "";
     return true;
 }
 
-static void print_reasons(const struct work *work)
+static void print_reasons(const struct work *work, uint64_t dead)
 {
     struct base_error error = {0};
-    if (store_list_jobs(work->jobs, "dead", 5, print_dead, NULL, &error) != GLEANER_OK) {
+    const char *label = "given up";
+    if (store_list_jobs(work->jobs, "dead", REASONS_MAX, print_dead, (void *)&label, &error) !=
+        GLEANER_OK) {
         base_log_warn("process", "event=no_reasons error=\"%s\"", error.message);
+    } else if (dead > REASONS_MAX) {
+        (void)printf("           and %llu more\n", (unsigned long long)(dead - REASONS_MAX));
+    }
+}
+
+static void print_place(const struct work *work)
+{
+    char where[1000] = "";
+    char shown[1200];
+    store_describe(work->documents, where, sizeof where);
+    base_redact_uri(where, shown, sizeof shown);
+    (void)printf("data       ");
+    for (const char *at = shown; *at != '\0'; at++) {
+        (void)putchar(*at);
+        if (*at == '\n' && at[1] != '\0') {
+            (void)printf("           ");
+        }
+    }
+    if (shown[0] == '\0' || shown[strlen(shown) - 1] != '\n') {
+        (void)putchar('\n');
     }
 }
 
@@ -57,7 +100,6 @@ static void print_text(const struct work *work, const struct admin_figures *f,
 {
     char wire[40];
     char body[40];
-    char where[1000] = "";
     print_bytes(f->fetch.wire_bytes, wire, sizeof wire);
     print_bytes(f->fetch.body_bytes, body, sizeof body);
     (void)printf("%s\n", how_it_ended);
@@ -73,36 +115,40 @@ static void print_text(const struct work *work, const struct admin_figures *f,
     }
     (void)printf("\nbytes      %s received, %s of pages\n", wire, body);
     print_failures(f);
+    print_remedies(f);
     if (f->has_jobs && f->jobs.dead > 0) {
-        print_reasons(work);
+        print_reasons(work, f->jobs.dead);
     }
-    (void)printf("latency    p50 %.1f ms, p95 %.1f ms, p99 %.1f ms\n",
-                 (double)f->latency_p50_ns / 1e6, (double)f->latency_p95_ns / 1e6,
-                 (double)f->latency_p99_ns / 1e6);
+    if (f->fetch.requests > 0) {
+        (void)printf("latency    p50 %.1f ms, p95 %.1f ms, p99 %.1f ms\n",
+                     (double)f->latency_p50_ns / 1e6, (double)f->latency_p95_ns / 1e6,
+                     (double)f->latency_p99_ns / 1e6);
+    }
     if (work->documents != NULL && !work->is_temporary) {
-        char shown[1200];
-        store_describe(work->documents, where, sizeof where);
-        base_redact_uri(where, shown, sizeof shown);
-        (void)printf("data       ");
-        for (const char *at = shown; *at != '\0'; at++) {
-            (void)putchar(*at);
-            if (*at == '\n' && at[1] != '\0') {
-                (void)printf("           ");
-            }
-        }
-        if (shown[0] == '\0' || shown[strlen(shown) - 1] != '\n') {
-            (void)putchar('\n');
-        }
+        print_place(work);
     }
 }
 
-void summary_print(const struct work *work, const struct admin_figures *figures,
+static bool end_output(void)
+{
+    struct base_error error;
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return true;
+    }
+    if (errno == EPIPE) { /* `| head` has seen enough */
+        return true;
+    }
+    (void)base_error_set(&error, GLEANER_E_IO, "writing the summary: %s", strerror(errno));
+    print_error(&error);
+    return false;
+}
+
+bool summary_print(const struct work *work, const struct admin_figures *figures,
                    enum exit_code code, const char *how_it_ended)
 {
     if (!work->settings->json) {
         print_text(work, figures, how_it_ended);
-        (void)fflush(stdout);
-        return;
+        return end_output();
     }
     struct base_buffer text = {0};
     admin_render_json(&work->sources, figures, &text);
@@ -115,5 +161,5 @@ void summary_print(const struct work *work, const struct admin_figures *figures,
         base_buffer_fini(&ended);
     }
     base_buffer_fini(&text);
-    (void)fflush(stdout);
+    return end_output();
 }

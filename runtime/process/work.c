@@ -219,10 +219,10 @@ void work_start_server(struct work *work, const char *command)
 #define RELEASE_MS 1000
 #define DRAIN_POLL_MS 10
 
-void work_drain(struct work *work)
+void work_drain(struct work *work, uint64_t drain_ms)
 {
     atomic_store_explicit(&work->is_stopping, true, memory_order_relaxed);
-    uint64_t deadline_ns = base_mono_ns() + work->settings->drain_ms * BASE_NS_PER_MS;
+    uint64_t deadline_ns = base_mono_ns() + drain_ms * BASE_NS_PER_MS;
     worker_group_request_stop(work->workers, deadline_ns);
     uint64_t end_ns = deadline_ns + RELEASE_MS * BASE_NS_PER_MS;
     struct worker_stats stats;

@@ -79,7 +79,7 @@ class Sites(rig.Case):
             s.bind(("127.0.0.1", 0))
             uri = f"mongodb://127.0.0.1:{s.getsockname()[1]}/app"
         out, _ = self.run_gleaner(*self.crawl_arguments(site.url + "/", "--to", uri, "--spool-wait", "0"), code=4)
-        self.assertIn("gleaner drain", out)
+        self.assertIn("gleaner spool drain", out)
         self.assertIn("1 by way of the spool (1 still there)", out)
 
 

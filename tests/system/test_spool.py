@@ -80,7 +80,7 @@ class DeadServer(rig.Case):
         mongod = self.mongod()
         mongod.kill()
         site = self.site({"/a.html": "<title>t</title><p>text"})
-        service = self.start("run", "--to", mongod.uri, "--data", self.data, "--allow-net", "127.0.0.0/8", "--backoff-cap", "200")
+        service = self.start("run", "--to", mongod.uri, "--data", self.data, "--allow-net", "127.0.0.0/8", "--backoff-base", "100", "--backoff-cap", "200")
         lines = []
         rig.wait_for(lambda: lines.append(service.stderr.readline()) or "waiting for " + mongod.uri in lines[-1], "the service's word")
         mongod.start()
