@@ -14,7 +14,7 @@ before(async () => {
     site = await rig.site();
     app = await connect(uri);
     gleaner = rig.gleaner(uri, '--max-attempts', '2', '--retry-base', '20', '--total-timeout', '2000', '--set',
-        'text.words=bambisleep,bambi sleep');
+        'text.relevance=bambisleep, bambi sleep');
 });
 after(async () => {
     await app?.close();
@@ -102,6 +102,12 @@ test('the same address again stores no second content document', async () => {
     const { stored } = await isSound(await submit('text', '/hit'));
     assert.equal(stored.results.text.contentFound, true);
     assert.equal(await app.BambiContent.countDocuments({ url: `${site}/hit` }), 1);
+});
+
+test('a page without a title is stored as one that the application can save', async () => {
+    page('/untitled', '<p>words about bambisleep');
+    await isSound(await submit('text', '/untitled'));
+    assert.equal((await soundContents(app.BambiContent, { url: `${site}/untitled` })).length, 1);
 });
 
 for (const [name, type, body] of [
