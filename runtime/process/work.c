@@ -102,6 +102,8 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
                                        struct base_error *error)
 {
     const struct settings *s = work->settings;
+    char suspects[sizeof work->data + 32];
+    (void)snprintf(suspects, sizeof suspects, "%s/gleaner.suspects", work->data);
     const struct worker_options options = {
         .threads = narrow(s->threads),
         .fetch = work->fetch,
@@ -118,6 +120,8 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
         .handle_ms = narrow(s->handle_ms),
         /* A service waits for its store as long as it takes; a crawl is somebody waiting. */
         .give_up_ms = kind == WORK_CRAWL ? narrow(s->storage_patience_ms) : 0,
+        /* A service on a server alone has no directory of its own. */
+        .suspects_path = work->local != NULL ? suspects : NULL,
         .setting = settings_of_module,
         .setting_ctx = (void *)(uintptr_t)s,
     };

@@ -51,7 +51,7 @@ struct queue_options {
     uint32_t max_deliveries; /* default 5: claimed so often without an outcome it is poison */
     uint32_t retry_base_ms;  /* default 1,000, full jitter, doubled each attempt */
     uint32_t retry_cap_ms;   /* default 300,000 */
-    uint64_t max_pages;      /* stop following new links after so many; 0 = no limit */
+    uint64_t max_pages;      /* unused: runtime/worker keeps the limit, it knows what is a page */
     size_t seen_keys;        /* size of the in-memory filter, default 1,048,576 */
 };
 GLEANER_MUST_CHECK enum gleaner_status queue_create(const struct queue_options *options,

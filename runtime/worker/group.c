@@ -78,6 +78,7 @@ static enum gleaner_status group_build(struct worker_group *group)
     }
     if (group->options.suspects_path != NULL) {
         group->suspects = suspects_open(group->options.suspects_path);
+        group->options.suspects_path = NULL; /* borrowed for the start alone */
     }
     return GLEANER_OK;
 }
