@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mongo_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Classes by code, never by text (the old layer matched message texts and never entered its own
@@ -121,6 +122,16 @@ static enum mongo_error_class class_of(uint32_t domain, uint32_t code)
     return class_of_server_code(code); /* SERVER, QUERY, COLLECTION, WRITE_CONCERN, ... */
 }
 
+/* "not authorized on app to execute command { insert: ...", "dup key: { url: ..."}: the server
+ * quotes what it was given. No document in a message. */
+static void cut_document(char *text, size_t size)
+{
+    char *brace = strchr(text, '{');
+    if (brace != NULL) {
+        snprintf(brace, size - (size_t)(brace - text), "...");
+    }
+}
+
 void mongo_classify(const bson_error_t *error, const bson_t *reply, struct mongo_error *out)
 {
     memset(out, 0, sizeof *out);
@@ -141,6 +152,7 @@ void mongo_classify(const bson_error_t *error, const bson_t *reply, struct mongo
     char text[sizeof error->message];
     memcpy(text, error->message, sizeof text);
     text[sizeof text - 1] = '\0';
+    cut_document(text, sizeof text);
     base_redact_uri(text, out->message, sizeof out->message);
 }
 

@@ -53,7 +53,7 @@ static mongoc_uri_t *explain(const char *text, const char *rest, const bson_erro
     char redacted[400];
     base_redact_uri(message, redacted, sizeof redacted);
     base_error_set(error, GLEANER_E_CONFIG,
-                   "MongoDB URI: %s; the form is mongodb://[USER:PASSWORD@]HOST[:PORT]"
+                   "MongoDB URI: %s; the form is mongodb://[CREDENTIALS@]HOST[:PORT]"
                    "[,HOST[:PORT]...]/[DATABASE][?OPTION=VALUE&...]",
                    redacted);
     return NULL;
