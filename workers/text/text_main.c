@@ -221,11 +221,15 @@ static void weigh(struct main_pass *m)
 
 /* ---- drop ------------------------------------------------------------------------------------ */
 
+/* What holds the page's heading or its body is no comment section, whatever it is called. */
+static bool is_comments(const struct main_part *part, uint32_t all)
+{
+    return (part->hints & HINT_COMMENT) != 0 && !part->holds_body &&
+           all - part->prose >= MIN_BODY_BYTES;
+}
+
 static bool is_noise(const struct main_part *part, uint32_t all)
 {
-    if ((part->hints & HINT_COMMENT) != 0) {
-        return all - part->prose >= MIN_BODY_BYTES;
-    }
     if ((part->hints & HINT_NOISE) == 0) {
         return false;
     }
@@ -233,7 +237,7 @@ static bool is_noise(const struct main_part *part, uint32_t all)
     if (part->tag == LXB_TAG_HEADER && part->prose >= 2 * PROSE_BYTES) {
         return false; /* an article's lead */
     }
-    return share < (uint64_t)all * ((part->hints & HINT_BODY) != 0 ? 10 : 35) || part->prose == 0;
+    return share < (uint64_t)all * (part->holds_body ? 10 : 35) || part->prose == 0;
 }
 
 /* A heading that links elsewhere with a few words under it: other pages' summaries. */
@@ -271,14 +275,32 @@ static bool is_one_of_cards(const struct main_pass *m, const struct main_part *p
            is_card(part);
 }
 
+static void note_bodies(struct main_pass *m)
+{
+    for (uint32_t i = m->count; i-- > 1;) {
+        struct main_part *part = &m->parts[i];
+        part->holds_body = part->holds_body || part->tag == LXB_TAG_H1 ||
+                           part->tag == LXB_TAG_MAIN || (part->hints & HINT_BODY) != 0;
+        m->parts[part->parent].holds_body |= part->holds_body;
+    }
+}
+
+/* Comments first: they may be most of the page, and shares are of what is left. */
 static void drop_noise(struct main_pass *m)
 {
     uint32_t all = m->parts[0].prose;
+    note_bodies(m);
+    for (uint32_t i = 1; i < m->count; i++) {
+        struct main_part *part = &m->parts[i];
+        part->dropped = m->parts[part->parent].dropped || is_comments(part, all);
+    }
+    weigh(m);
+    all = m->parts[0].prose;
     count_cards(m);
     for (uint32_t i = 1; i < m->count; i++) {
         struct main_part *part = &m->parts[i];
-        part->dropped =
-            m->parts[part->parent].dropped || is_noise(part, all) || is_one_of_cards(m, part, all);
+        part->dropped = part->dropped || m->parts[part->parent].dropped || is_noise(part, all) ||
+                        is_one_of_cards(m, part, all);
     }
     weigh(m);
 }
@@ -328,6 +350,27 @@ static uint32_t descend(const struct main_pass *m, uint32_t from, uint32_t perce
     return at;
 }
 
+/* One article of half the page, or of twice the weight of any other: not one of a list. */
+static bool stands_out(const struct main_pass *m, uint32_t at)
+{
+    uint32_t prose = m->parts[at].prose;
+    uint32_t end = at + 1; /* of what is inside it */
+    if ((uint64_t)prose * 2 >= m->parts[0].prose) {
+        return true;
+    }
+    while (end < m->count && m->parts[end].parent >= at) {
+        end++;
+    }
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct main_part *part = &m->parts[i];
+        bool is_apart = i < at ? part->prose <= prose : i >= end;
+        if (part->tag == LXB_TAG_ARTICLE && !part->dropped && is_apart && part->prose * 2 > prose) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Some sites cut the body into several parts of one name, with boxes between them. */
 static uint32_t join_bodies(struct main_pass *m, uint32_t at)
 {
@@ -353,8 +396,8 @@ static uint32_t choose(struct main_pass *m)
     if (at != NO_PART) {
         return join_bodies(m, at);
     }
-    at = heaviest(m, 0, LXB_TAG_ARTICLE, 50);
-    if (at != NO_PART) {
+    at = heaviest(m, 0, LXB_TAG_ARTICLE, 25);
+    if (at != NO_PART && stands_out(m, at)) {
         return descend(m, at, 90);
     }
     at = heaviest(m, HINT_CONTENT, LXB_TAG_MAIN, 60);

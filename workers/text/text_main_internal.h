@@ -24,6 +24,7 @@ struct main_part {
     uint32_t bodies;             /* prose of the parts in it that are named as a body */
     bool in_link;
     bool dropped;
+    bool holds_body; /* the page's heading, main, or what is named as a body */
     uint8_t hints;
 };
 

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #define SLOGAN_BYTES 100 /* of a line that may be one */
+#define PREFACE_BYTES 48 /* of a line that is more than a name or a date */
 #define NOWHERE SIZE_MAX
 
 struct output {
@@ -15,6 +16,7 @@ struct output {
     /* The heading(s) at the end of the output that nothing follows yet. */
     size_t heading_start;
     const lxb_dom_node_t *heading_parent;
+    bool prose_seen;
 };
 
 static bool is_heading(uintptr_t tag)
@@ -93,13 +95,26 @@ static bool repeats_title(const struct output *o, struct text_slice line)
     struct text_slice title = text_trim(o->m->title);
     line = text_trim(line);
     size_t shorter = line.len < title.len ? line.len : title.len;
-    return shorter >= 10 && strncasecmp(line.data, title.data, shorter) == 0;
+    bool is_alike = shorter >= 20 || shorter * 2 >= title.len;
+    return shorter >= 10 && is_alike && strncasecmp(line.data, title.data, shorter) == 0;
 }
 
 static bool is_leaf_slogan(const struct main_part *part, struct text_slice line)
 {
     return part->own_text > 0 && line.len <= SLOGAN_BYTES &&
            memchr(line.data, '\n', line.len) == NULL && text_main_is_slogan(line);
+}
+
+/* Before the prose begins: the title once more, who wrote it and when. */
+static bool is_preface(struct output *o, const struct main_part *part, struct text_slice line)
+{
+    if (o->prose_seen || part->own_text == 0) {
+        return false;
+    }
+    if (line.len >= PREFACE_BYTES && !repeats_title(o, line)) {
+        o->prose_seen = true;
+    }
+    return !o->prose_seen && (part->tag == LXB_TAG_P || part->tag == LXB_TAG_DIV);
 }
 
 static void leave(struct output *o, const lxb_dom_node_t *node)
@@ -116,7 +131,7 @@ static void leave(struct output *o, const lxb_dom_node_t *node)
         if (repeats_title(o, line)) {
             cut(o, part->out_start);
         }
-    } else if (is_leaf_slogan(part, line)) {
+    } else if (is_leaf_slogan(part, line) || is_preface(o, part, line)) {
         cut(o, part->out_start);
     } else if (part->own_text > 0) {
         o->heading_start = NOWHERE; /* something follows it */
@@ -129,6 +144,7 @@ static void write_text(struct output *o, const lxb_dom_node_t *node)
     const struct main_part *block = &o->m->parts[part_of(o, node->parent)->block];
     if (!is_heading(block->tag) && block->own_text > SLOGAN_BYTES) {
         o->heading_start = NOWHERE; /* something follows it */
+        o->prose_seen = true;
     }
     plain_writer_text(o->writer, (const char *)text->data, text->length);
 }
