@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver table over runtime/mongo. */
+#include "poke.h"
 #include "supervisor.h"
 #include <bson/bson.h>
 
@@ -56,6 +57,12 @@ static enum gleaner_status ping(void *ctx, void *client, struct mongo_error *err
     return mongo_client_ping(client, error);
 }
 
+static bool poke_address(void *ctx, const char *text, uint32_t timeout_ms)
+{
+    (void)ctx;
+    return poke(text, timeout_ms);
+}
+
 static int64_t read_number(const bson_t *reply, const char *path)
 {
     bson_iter_t iter, at;
@@ -97,6 +104,7 @@ struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *sha
         .connect = connect_client,
         .destroy = destroy_client,
         .ping = ping,
+        .poke = poke_address,
         .server_connections = server_connections,
     };
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define PROBE_CLIENTS 8
+#define POKE_MS 500 /* a silent server must not outlast the interval between two */
 
 struct job *job_create(struct supervisor *supervisor, enum job_kind kind, enum connection_tier tier)
 {
@@ -49,7 +50,7 @@ void job_dispose(struct job *job)
 
 const char *job_kind_name(enum job_kind kind)
 {
-    static const char *const names[] = {"connect", "probe", "recover", "renew", "call"};
+    static const char *const names[] = {"connect", "probe", "recover", "renew", "call", "poke"};
     return names[kind];
 }
 
@@ -147,6 +148,12 @@ static enum gleaner_status call(struct job *job)
                                       &job->answer.connections, &job->answer.error);
 }
 
+static enum gleaner_status poke_once(struct job *job)
+{
+    const struct supervisor_driver *driver = &job->supervisor->config.driver;
+    return driver->poke(driver->ctx, job->address, POKE_MS) ? GLEANER_OK : GLEANER_E_DOWN;
+}
+
 void job_run(struct job *job)
 {
     enum gleaner_status status = GLEANER_E_INTERNAL;
@@ -168,6 +175,9 @@ void job_run(struct job *job)
         break;
     case JOB_CALL:
         status = call(job);
+        break;
+    case JOB_POKE:
+        status = poke_once(job);
         break;
     }
     job->answer.status = status;

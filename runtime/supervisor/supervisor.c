@@ -120,7 +120,9 @@ static void bring_probe_home(struct supervisor *supervisor, struct job *job)
     tier->lent = NULL;
     job->probe_endpoint = NULL;
     job->probe_client = NULL;
-    if (tier->probe_endpoint != NULL) { /* what happened before this answer is old news */
+    if (tier->probe_endpoint != NULL) {
+        snprintf(tier->address, sizeof(tier->address), "%s", tier->probe_endpoint->address);
+        /* what happened before this answer is old news */
         suspect_skip_beats(tier->probe_endpoint, job->answer.status == GLEANER_OK);
     }
 }
@@ -138,6 +140,9 @@ static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_
     case JOB_RENEW:
         refresh_renewed(supervisor, job, now_ns);
         break;
+    case JOB_POKE:
+        return_poked(supervisor, job, now_ns);
+        break;
     case JOB_CALL:
         if (job->answer.status != GLEANER_OK) { /* never trust that client again */
             struct tier *tier = &supervisor->tiers[job->tier];
@@ -149,6 +154,11 @@ static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_
     }
 }
 
+static bool job_uses_probe(enum job_kind kind)
+{
+    return kind == JOB_PROBE || kind == JOB_RECOVER || kind == JOB_CALL;
+}
+
 static bool take_completion(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct sync_mpsc_node *node = sync_mpsc_pop(supervisor->completions);
@@ -157,7 +167,7 @@ static bool take_completion(struct supervisor *supervisor, uint64_t now_ns)
     }
     struct job *job = BASE_CONTAINER_OF(node, struct job, node);
     crew_forget(supervisor, job);
-    bool uses_probe = job->kind != JOB_CONNECT && job->kind != JOB_RENEW;
+    bool uses_probe = job_uses_probe(job->kind);
     if (!job->is_condemned) {
         if (uses_probe) {
             bring_probe_home(supervisor, job);
@@ -187,7 +197,7 @@ void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint
     };
     snprintf(verdict.answer.error.message, sizeof(verdict.answer.error.message),
              "no answer within %u ms", supervisor->config.connect_ms);
-    bool uses_probe = job->kind != JOB_CONNECT && job->kind != JOB_RENEW;
+    bool uses_probe = job_uses_probe(job->kind);
     if (uses_probe) {
         bring_probe_home(supervisor, &verdict); /* nothing: the next probe opens its own */
     }

@@ -48,6 +48,9 @@ struct supervisor_driver {
                                    struct mongo_error *error);
     void (*destroy)(void *ctx, void *endpoint, void *client);
     enum gleaner_status (*ping)(void *ctx, void *client, struct mongo_error *error);
+    /* Is anybody there? A few bytes on a connection of its own, within timeout_ms; proves nothing
+     * about passwords or roles. `address` is that of an endpoint. NULL: never asked. */
+    bool (*poke)(void *ctx, const char *address, uint32_t timeout_ms);
     enum gleaner_status (*server_connections)(void *ctx, void *client,
                                               struct supervisor_server_connections *out,
                                               struct mongo_error *error);

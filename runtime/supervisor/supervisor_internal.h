@@ -10,6 +10,7 @@
 #define SUPERVISOR_JOBS 48  /* in flight at once, condemned ones included */
 #define SUPERVISOR_SPARES 8 /* threads started beyond the plan because others hang */
 #define SUPERVISOR_TICK_MS 1000
+#define SUPERVISOR_POKE_MS 1500         /* first success is to come within 2 s of the return */
 #define SUPERVISOR_HOLD_OFF_CAP_MS 2000 /* a real death is never seen later than that */
 #define SUPERVISOR_HOLD_OFF_MS 500 /* between two probes that failure reports ask for; doubles */
 
@@ -75,7 +76,8 @@ enum job_kind {
     JOB_PROBE,   /* a fresh connection and a ping */
     JOB_RECOVER, /* a probe that brings a new generation of driver pools and its first client */
     JOB_RENEW,   /* the new generation for a rolling refresh */
-    JOB_CALL     /* one command on the probe client */
+    JOB_CALL,    /* one command on the probe client */
+    JOB_POKE     /* is anybody there? without the driver */
 };
 struct job {
     struct sync_mpsc_node node; /* in the queue of completions */
@@ -94,7 +96,8 @@ struct job {
     struct endpoint *data;
     struct client *client;
     struct pool_connect_job pool_job;
-    uint32_t shard; /* of JOB_CONNECT */
+    uint32_t shard;    /* of JOB_CONNECT */
+    char address[192]; /* of JOB_POKE */
     enum supervisor_call call;
     supervisor_answer_fn done;
     void *done_ctx;
@@ -150,7 +153,10 @@ struct tier {
     struct job *job; /* what runs with the two above now */
     /* the endpoint that job took along: valid while the job is; its heartbeats are looked at */
     struct endpoint *lent;
-    bool wants_probe; /* again, when that is over */
+    char address[192];  /* of the last endpoint, for poking; "" = none yet */
+    bool is_poked;      /* a poke is under way */
+    bool was_answering; /* the last poke: only the change is evidence */
+    bool wants_probe;   /* again, when that is over */
     enum job_kind wanted_kind;
     uint64_t probe_started_ns; /* of the last probe that passed */
     uint32_t good_checks;
@@ -272,6 +278,11 @@ void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kin
 bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct job *job);
 /** An attempt that the storm limit has to allow; false when it does not. */
 bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t now_ns);
+
+/* return.c: is the lost server back? */
+/** Task: poke it every 1.5 s while there is none, or only the fallback. */
+uint64_t return_poke(void *ctx, uint64_t now_ns);
+void return_poked(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
 
 /* isolate.c: the driver pool of a broken socket */
 enum gleaner_status isolate_init(struct supervisor *supervisor);
