@@ -356,5 +356,5 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
     }
     work_close(&crawl.work);
     base_arena_fini(&crawl.arena);
-    return code;
+    return (int)code;
 }

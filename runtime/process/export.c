@@ -275,7 +275,7 @@ int export_documents(struct settings *settings, enum export_source source)
     }
     if (status != GLEANER_OK) {
         print_error(&error);
-        return work_exit_code(status);
+        return (int)work_exit_code(status);
     }
     if (export.is_broken && export.saved_errno != EPIPE) { /* `| head` is no failure */
         (void)base_error_set(&error, GLEANER_E_IO, "writing the documents: %s",

@@ -99,7 +99,7 @@ int command_run(struct settings *settings, int argc, char *const argv[])
     if (status != GLEANER_OK) {
         print_error(&error);
         work_close(&work);
-        return work_exit_code(status);
+        return (int)work_exit_code(status);
     }
     work_start_server(&work, "run");
     progress_start(&progress, settings->progress);
@@ -198,5 +198,5 @@ int command_submit(struct settings *settings, int argc, char *const argv[])
     if (status != GLEANER_OK) {
         print_error(&error);
     }
-    return work_exit_code(status);
+    return (int)work_exit_code(status);
 }

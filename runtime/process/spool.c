@@ -228,7 +228,7 @@ int command_drain(struct settings *settings, int argc, char *const argv[])
     enum gleaner_status status = drain(settings, &code, &error);
     if (status != GLEANER_OK) {
         print_error(&error);
-        return work_exit_code(status);
+        return (int)work_exit_code(status);
     }
     return code;
 }

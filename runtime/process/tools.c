@@ -72,7 +72,7 @@ int command_scrape(struct settings *settings, int argc, char *const argv[])
     enum gleaner_status status = work_load_modules(&work, &error);
     if (status != GLEANER_OK) {
         print_error(&error);
-        code = work_exit_code(status);
+        code = (int)work_exit_code(status);
     } else {
         code = run_tool(settings, tool_scrape, work.modules);
     }

@@ -62,7 +62,7 @@ static enum job_state bind_due_locked(struct store_sqlite *s, sqlite3_stmt *stat
                                       uint64_t delay_ms)
 {
     enum job_state state = delay_ms > 0 ? JOB_WAITING : JOB_READY;
-    sqlite3_bind_int(statement, 2, state);
+    sqlite3_bind_int(statement, 2, (int)state);
     if (delay_ms > 0) {
         sqlite3_bind_int64(statement, 3, store_db_now_locked(s) + (int64_t)delay_ms);
     } else {

@@ -138,7 +138,7 @@ static struct cmap_thread *find_thread(struct cmap_run *run, const char *name)
             return &run->threads[i];
         }
     }
-    BASE_ASSERT(!"the test names a thread that it did not start");
+    BASE_ASSERT(false && "the test names a thread that it did not start");
     return NULL;
 }
 

@@ -9,7 +9,7 @@ Test(published, reader_sees_what_was_published_last)
 {
     int first = 1;
     int second = 2;
-    struct sync_published published = {0};
+    struct sync_published published = {NULL};
     sync_reader_register();
     sync_read_lock();
     cr_assert_null(sync_read(&published));
