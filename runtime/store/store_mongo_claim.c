@@ -10,26 +10,12 @@
  * by the same predicate. A repeated update changes nothing, since due is in the future then, and
  * step 3 finds what the first one did: a lost reply loses no job.
  */
-#include "store_mongo_internal.h"
+#include "store_mongo_claim.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS_MAX 8 /* of looking past full hosts and poison */
-#define FULL_HOSTS_MAX 64
-
-struct claiming {
-    const struct mongo_op *op;
-    struct mongo_queue *queue;
-    const struct store_claim *how;
-    struct store_jobs *out;
-    uint64_t token;
-    uint64_t skip; /* candidates to leave to rivals */
-    /* hosts that have max_per_host jobs in this claim; strings in `scratch` */
-    const char *full_hosts[FULL_HOSTS_MAX];
-    size_t full_host_count;
-    struct base_arena scratch;
-};
 
 /* ---- 1. candidates ---- */
 
@@ -105,19 +91,6 @@ static enum gleaner_status find_candidates(struct claiming *c, size_t limit, bso
 
 /* ---- choosing among them ---- */
 
-struct chosen {
-    const uint8_t *bson; /* inside the reply; no bson_t: those do not survive a copy */
-    uint32_t bson_len;
-    struct store_job job;
-};
-struct choice {
-    struct chosen *claimed;
-    size_t claimed_count;
-    struct chosen *poison;
-    size_t poison_count;
-    size_t seen; /* candidates looked at */
-};
-
 static uint32_t host_jobs(const struct claiming *c, const struct choice *choice, const char *host)
 {
     uint32_t n = 0;
@@ -145,12 +118,6 @@ static void note_full_host(struct claiming *c, const char *host)
     }
 }
 
-/* Each delivery that ended with an outcome is either given back or an attempt. */
-static uint32_t without_outcome(const struct store_job *job)
-{
-    return job->deliveries > job->attempts ? job->deliveries - job->attempts : 0;
-}
-
 static void choose(struct claiming *c, const bson_t *reply, size_t wanted, struct choice *choice)
 {
     bson_iter_t rows;
@@ -165,7 +132,10 @@ static void choose(struct claiming *c, const bson_t *reply, size_t wanted, struc
             continue;
         }
         store_mongo_read_job(c->queue, &document, &one.job, &c->scratch);
-        if (c->how->max_deliveries > 0 && without_outcome(&one.job) >= c->how->max_deliveries) {
+        if (store_mongo_number(&document, c->queue->layout->settled_at) != 0) {
+            one.job.deliveries = one.job.attempts = 0; /* opened again: the lease says so, too */
+        }
+        if (c->how->max_deliveries > 0 && store_mongo_unended(&one.job) >= c->how->max_deliveries) {
             choice->poison[choice->poison_count++] = one;
         } else if (c->how->max_per_host > 0 &&
                    host_jobs(c, choice, one.job.host) >= c->how->max_per_host) {
@@ -174,137 +144,6 @@ static void choose(struct claiming *c, const bson_t *reply, size_t wanted, struc
             choice->claimed[choice->claimed_count++] = one;
         }
     }
-}
-
-/* ---- 2. the update ---- */
-
-static void append_id_list(const struct chosen *chosen, size_t count, bson_t *parent,
-                           const char *key)
-{
-    bson_t list;
-    BSON_APPEND_ARRAY_BEGIN(parent, key, &list);
-    for (size_t i = 0; i < count; i++) {
-        char number[24];
-        bson_iter_t id;
-        int len = snprintf(number, sizeof number, "%zu", i);
-        if (bson_iter_init_from_data(&id, chosen[i].bson, chosen[i].bson_len) &&
-            bson_iter_find(&id, "_id")) {
-            bson_append_iter(&list, number, len, &id);
-        }
-    }
-    bson_append_array_end(parent, &list);
-}
-
-static void append_ids(const struct chosen *chosen, size_t count, bson_t *filter)
-{
-    bson_t expr;
-    BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &expr);
-    append_id_list(chosen, count, &expr, "$in");
-    bson_append_document_end(filter, &expr);
-}
-
-/* Each job its own token, though one statement changes all: the claim's first token plus the place
- * of the job among the candidates. */
-static void append_token(const struct claiming *c, const struct choice *choice, bson_t *set)
-{
-    bson_t sum, terms, place, arguments;
-    BSON_APPEND_DOCUMENT_BEGIN(set, c->queue->layout->token, &sum);
-    BSON_APPEND_ARRAY_BEGIN(&sum, "$add", &terms);
-    BSON_APPEND_INT64(&terms, "0", (int64_t)c->token);
-    BSON_APPEND_DOCUMENT_BEGIN(&terms, "1", &place);
-    BSON_APPEND_ARRAY_BEGIN(&place, "$indexOfArray", &arguments);
-    append_id_list(choice->claimed, choice->claimed_count, &arguments, "0");
-    BSON_APPEND_UTF8(&arguments, "1", "$_id");
-    bson_append_array_end(&place, &arguments);
-    bson_append_document_end(&terms, &place);
-    bson_append_array_end(&sum, &terms);
-    bson_append_document_end(set, &sum);
-}
-
-/* Open the one statement of an update command, its filter filled: still open, still due. */
-static void update_begin(struct claiming *c, bson_t *command, const struct chosen *chosen,
-                         size_t count, bson_t *updates, bson_t *update)
-{
-    bson_t filter;
-    store_mongo_command(command, c->op, "update", c->queue->collection);
-    BSON_APPEND_ARRAY_BEGIN(command, "updates", updates);
-    BSON_APPEND_DOCUMENT_BEGIN(updates, "0", update);
-    BSON_APPEND_DOCUMENT_BEGIN(update, "q", &filter);
-    append_ids(chosen, count, &filter);
-    store_mongo_append_open(c->queue, &filter);
-    store_mongo_append_due(c->queue, &filter);
-    bson_append_document_end(update, &filter);
-}
-
-static enum gleaner_status update_end(struct claiming *c, bson_t *command, bson_t *updates,
-                                      bson_t *update, uint64_t *changed)
-{
-    bson_t reply;
-    BSON_APPEND_BOOL(update, "multi", true);
-    bson_append_document_end(updates, update);
-    bson_append_array_end(command, updates);
-    enum gleaner_status status = store_mongo_run(c->op, MONGO_WRITE, command, &reply);
-    if (status == GLEANER_OK) {
-        *changed = (uint64_t)store_mongo_number(&reply, "n");
-        status = store_mongo_write_errors(c->op, &reply);
-    }
-    bson_destroy(&reply);
-    bson_destroy(command);
-    return status;
-}
-
-static void append_literal(bson_t *set, const char *key, const char *text)
-{
-    bson_t expr;
-    BSON_APPEND_DOCUMENT_BEGIN(set, key, &expr);
-    BSON_APPEND_UTF8(&expr, "$literal", text);
-    bson_append_document_end(set, &expr);
-}
-
-static enum gleaner_status lease(struct claiming *c, const struct choice *choice, uint64_t *changed)
-{
-    const struct job_layout *layout = c->queue->layout;
-    bson_t command, updates, update, pipeline, stage, set;
-    update_begin(c, &command, choice->claimed, choice->claimed_count, &updates, &update);
-    BSON_APPEND_ARRAY_BEGIN(&update, "u", &pipeline);
-    BSON_APPEND_DOCUMENT_BEGIN(&pipeline, "0", &stage);
-    BSON_APPEND_DOCUMENT_BEGIN(&stage, "$set", &set);
-    store_mongo_append_later(&set, layout->due, c->how->lease_ms);
-    append_token(c, choice, &set);
-    append_literal(&set, layout->owner, c->how->owner != NULL ? c->how->owner : "?");
-    store_mongo_append_plus(&set, layout->deliveries, 1);
-    bson_append_document_end(&stage, &set);
-    bson_append_document_end(&pipeline, &stage);
-    bson_append_array_end(&update, &pipeline);
-    return update_end(c, &command, &updates, &update, changed);
-}
-
-static enum gleaner_status bury(struct claiming *c, const struct choice *choice)
-{
-    const struct job_layout *layout = c->queue->layout;
-    bson_t command, updates, update, change, part;
-    uint64_t changed = 0;
-    char reason[128];
-    snprintf(reason, sizeof reason,
-             "claimed %u times without an outcome: it may bring down whoever works on it",
-             (unsigned)without_outcome(&choice->poison[0].job));
-    update_begin(c, &command, choice->poison, choice->poison_count, &updates, &update);
-    BSON_APPEND_DOCUMENT_BEGIN(&update, "u", &change);
-    BSON_APPEND_DOCUMENT_BEGIN(&change, "$set", &part);
-    BSON_APPEND_UTF8(&part, layout->state, layout->dead);
-    BSON_APPEND_INT64(&part, layout->token, 0);
-    BSON_APPEND_UTF8(&part, layout->error_class, "poison");
-    BSON_APPEND_UTF8(&part, layout->reason, reason);
-    bson_append_document_end(&change, &part);
-    BSON_APPEND_DOCUMENT_BEGIN(&change, "$unset", &part);
-    BSON_APPEND_BOOL(&part, layout->due, true);
-    BSON_APPEND_BOOL(&part, layout->owner, true);
-    bson_append_document_end(&change, &part);
-    BSON_APPEND_DOCUMENT_BEGIN(&change, "$currentDate", &part);
-    BSON_APPEND_BOOL(&part, layout->settled_at, true);
-    bson_append_document_end(&change, &part);
-    bson_append_document_end(&update, &change);
-    return update_end(c, &command, &updates, &update, &changed);
 }
 
 /* ---- 3. what is ours ---- */
@@ -347,7 +186,7 @@ static enum gleaner_status take_won(struct claiming *c, const struct choice *cho
     bson_iter_t rows;
     store_mongo_command(&command, c->op, "find", c->queue->collection);
     BSON_APPEND_DOCUMENT_BEGIN(&command, "filter", &filter);
-    append_ids(choice->claimed, choice->claimed_count, &filter);
+    store_mongo_append_ids(choice->claimed, choice->claimed_count, &filter);
     BSON_APPEND_DOCUMENT_BEGIN(&filter, c->queue->layout->token, &range);
     BSON_APPEND_INT64(&range, "$gte", (int64_t)c->token);
     BSON_APPEND_INT64(&range, "$lt", (int64_t)c->token + STORE_MONGO_CLAIM_MAX);
@@ -387,10 +226,10 @@ static enum gleaner_status apply_choice(struct claiming *c, const struct choice 
     enum gleaner_status status = GLEANER_OK;
     *won = 0;
     if (choice->poison_count > 0) {
-        status = bury(c, choice);
+        status = store_mongo_bury(c, choice);
     }
     if (status == GLEANER_OK && choice->claimed_count > 0) {
-        status = lease(c, choice, &changed);
+        status = store_mongo_lease(c, choice, &changed);
     }
     if (status != GLEANER_OK || choice->claimed_count == 0) {
         return status;

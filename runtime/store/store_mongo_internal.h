@@ -11,7 +11,8 @@
  *   store_mongo_queue.c      queues: names of a job's fields, opening, enqueue, drop
  *   store_mongo_fields.c     what the commands on jobs have in common
  *   store_mongo_list.c       counting and listing jobs
- *   store_mongo_claim.c      claiming under a lease
+ *   store_mongo_claim.c      claiming: candidates, choice, rounds
+ *   store_mongo_lease.c      claiming: what is written
  *   store_mongo_settle.c     outcomes, renewing, releasing
  *   store_mongo_bson.c       is this BSON good enough for a batch
  */

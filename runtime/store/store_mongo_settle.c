@@ -76,7 +76,7 @@ static void append_close(const struct mongo_queue *queue, const struct store_out
     BSON_APPEND_INT64(&set, layout->token, -(int64_t)outcome->token);
     append_text_or_unset(&set, &unset, layout->error_class, outcome->error_class);
     append_text_or_unset(&set, &unset, layout->reason, outcome->reason);
-    if (queue->submissions && (done || outcome->results != NULL)) {
+    if (queue->submissions) {
         append_results(outcome, &set);
         BSON_APPEND_BOOL(&set, "gleaner.contentFound", outcome->content_found);
     }

@@ -216,4 +216,5 @@ test('a type without a module fails with a reason, and the application may submi
     const { stored: second } = await isSound(document);
     assert.equal(second.status, 'completed');
     assert.equal(second.gleaner.reason, undefined, 'the old reason is gone');
+    assert.equal(Number(second.gleaner.deliveries), 1, 'a new life');
 });

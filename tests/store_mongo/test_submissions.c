@@ -132,6 +132,56 @@ Test(submissions, a_dead_one_is_failed_with_class_and_reason, .timeout = 60)
     end();
 }
 
+Test(submissions, one_that_fails_without_results_gets_the_whole_skeleton, .timeout = 60)
+{
+    start();
+    rig_command(&rig, /* older ones may lack them */
+                "{\"insert\":\"" SUBMISSIONS "\",\"documents\":[{\"scrapeType\":\"text\","
+                "\"url\":\"http://a/1\",\"status\":\"pending\"}]}",
+                NULL);
+    cr_assert_eq(claim(1, 60000), 1);
+    settle(&jobs.jobs[0], STORE_DEAD, NULL);
+    cr_expect_eq(rig_matching(&rig, SUBMISSIONS, "{\"status\":\"failed\"," RESULTS "}"), 1);
+    end();
+}
+
+Test(submissions, one_that_the_application_opens_again_begins_anew, .timeout = 60)
+{
+    const struct store_claim how = {
+        .max_jobs = 1, .lease_ms = 60000, .owner = "o", .max_deliveries = 2};
+    start();
+    submit("\"type\":\"text\",\"url\":\"http://a/1\"");
+    for (int i = 0; i < 4; i++) { /* the last ones would be poison if deliveries went on */
+        RIG_OK(&rig, store_claim(queue, &how, &jobs, &rig.error));
+        cr_assert_eq(jobs.count, 1, "round %d", i);
+        cr_expect_eq(jobs.jobs[0].deliveries, 1);
+        settle(&jobs.jobs[0], STORE_RETRY, NULL);
+        RIG_OK(&rig, store_claim(queue, &how, &jobs, &rig.error));
+        cr_assert_eq(jobs.count, 1, "round %d", i);
+        cr_expect_eq(jobs.jobs[0].deliveries, 2);
+        cr_expect_eq(jobs.jobs[0].attempts, 1);
+        settle(&jobs.jobs[0], i % 2 == 0 ? STORE_DONE : STORE_DEAD, NULL);
+        rig_command(&rig,
+                    "{\"update\":\"" SUBMISSIONS "\",\"updates\":[{\"q\":{},\"u\":{\"$set\":{"
+                    "\"status\":\"pending\"}}}]}",
+                    NULL);
+    }
+    end();
+}
+
+Test(submissions, poison_fails_with_the_whole_skeleton, .timeout = 60)
+{
+    const struct store_claim how = {
+        .max_jobs = 1, .lease_ms = 1, .owner = "o", .max_deliveries = 1};
+    start();
+    submit("\"type\":\"text\",\"url\":\"http://a/1\"");
+    while (rig_matching(&rig, SUBMISSIONS, "{\"status\":\"failed\"}") == 0) {
+        RIG_OK(&rig, store_claim(queue, &how, &jobs, &rig.error)); /* nobody settles it */
+    }
+    cr_expect_eq(rig_matching(&rig, SUBMISSIONS, "{\"gleaner.class\":\"poison\"," RESULTS "}"), 1);
+    end();
+}
+
 Test(submissions, one_that_the_application_deleted_is_stale_and_harmless, .timeout = 60)
 {
     start();
