@@ -64,8 +64,10 @@ static void submit(struct worker *worker, const struct store_job *job, uint64_t 
     }
 }
 
-static uint64_t claim_failed(struct worker_group *group, const struct base_error *error)
+static uint64_t claim_failed(struct worker_group *group, enum gleaner_status status,
+                             struct base_error *error)
 {
+    error->status = status;
     trouble_note(group, &group->claiming, "claim", error);
     return group->claiming.retry_ns;
 }
@@ -80,8 +82,9 @@ static uint64_t nothing_due(struct worker_group *group, uint64_t now_ns)
     if (held_count(&group->held) > 0 || !group->options.is_crawl) {
         return now_ns + IDLE_POLL_MS * BASE_NS_PER_MS;
     }
-    if (store_count(queue_store(group->options.queue), &counts, &error) != GLEANER_OK) {
-        return claim_failed(group, &error);
+    enum gleaner_status status = store_count(queue_store(group->options.queue), &counts, &error);
+    if (status != GLEANER_OK) {
+        return claim_failed(group, status, &error);
     }
     bool at_limit = group->options.max_pages > 0 && room_for(group, 1) == 0;
     if (at_limit || counts.ready + counts.waiting + counts.leased == 0) {
@@ -103,8 +106,9 @@ static uint64_t claim_and_submit(struct worker *worker, uint32_t wanted, uint64_
     if (asked == 0) {
         return nothing_due(group, now_ns);
     }
-    if (queue_claim(group->options.queue, asked, &worker->claimed, &error) != GLEANER_OK) {
-        return claim_failed(group, &error);
+    enum gleaner_status status = queue_claim(group->options.queue, asked, &worker->claimed, &error);
+    if (status != GLEANER_OK) {
+        return claim_failed(group, status, &error);
     }
     trouble_over(&group->claiming, "claim");
     for (size_t i = 0; i < worker->claimed.count; i++) {
