@@ -7,7 +7,7 @@
 #define GROUPS_WORK                                                                                \
     (GROUP_DATABASE | GROUP_STORE | GROUP_FETCH | GROUP_WORKER | GROUP_PROCESS | GROUP_ANY)
 #define GROUPS_ALL (GROUPS_WORK | GROUP_CRAWL)
-#define GROUPS_LOOK (GROUP_FETCH | GROUP_PROCESS | GROUP_ANY | GROUP_JSON | GROUP_BATCH)
+#define GROUPS_LOOK (GROUP_FETCH | GROUP_LOG | GROUP_ANY | GROUP_JSON | GROUP_BATCH)
 
 const struct command commands[] = {
     {"crawl", "URL... [options]", "crawl from these URLs and store every page",
@@ -47,8 +47,7 @@ const struct command commands[] = {
      "html_b64 for bytes that are not UTF-8.\n"
      "  gleaner scrape https://example.org/ --json\n"
      "  gleaner scrape page.html --url https://example.org/page --type image\n",
-     GROUPS_LOOK | GROUP_WORKER | GROUP_CRAWL | GROUP_ONLY_SCRAPE | GROUP_PAGE_URL,
-     command_scrape},
+     GROUPS_LOOK | GROUP_WORKER | GROUP_CRAWL | GROUP_ONLY_SCRAPE | GROUP_PAGE_URL, command_scrape},
     {"robots", "URL [options]", "may this URL be fetched, and which line of robots.txt says so",
      "Exit code 0: allowed, 1: forbidden. With --batch: {robots, agent, url} a line.\n"
      "  gleaner robots https://example.org/private/ --agent mybot\n",
@@ -56,15 +55,15 @@ const struct command commands[] = {
     {"url", "BASE HREF [options]", "resolve a link, and say whether a crawl would follow it",
      "Exit code 0: in scope of a crawl that starts at BASE. With --batch: {base, href} a line.\n"
      "  gleaner url https://example.org/docs/ ../about?x=1 --include '*about*'\n",
-     GROUP_CRAWL | GROUP_PROCESS | GROUP_ANY | GROUP_JSON | GROUP_BATCH, command_url},
+     GROUP_CRAWL | GROUP_LOG | GROUP_ANY | GROUP_JSON | GROUP_BATCH, command_url},
     {"fetch", "[-v] URL [options]", "fetch one URL as a crawl would, and print its body",
      "With --batch: {url} a line.\n"
-     "  gleaner fetch -v https://example.org/ > page.html\n", GROUPS_LOOK | GROUP_ONLY_FETCH,
-     command_fetch},
+     "  gleaner fetch -v https://example.org/ > page.html\n",
+     GROUPS_LOOK | GROUP_ONLY_FETCH, command_fetch},
     {"sitemap", "URL|FILE [options]", "print the URLs of a sitemap, a feed or a list of URLs",
      "An index gives lines `Sitemap: URL`. With --batch: {body, url} a line, or body_b64 (gzip).\n"
-     "  gleaner sitemap https://example.org/sitemap.xml.gz\n", GROUPS_LOOK | GROUP_PAGE_URL,
-     command_sitemap},
+     "  gleaner sitemap https://example.org/sitemap.xml.gz\n",
+     GROUPS_LOOK | GROUP_PAGE_URL, command_sitemap},
     {"config", "[options]", "print every setting, its value and where that came from",
      "Sources, from weakest: defaults, configuration file, .env, environment, command line. The\n"
      "names are those of the file: database.uri is `uri:` under `database:`. Every option of the\n"

@@ -66,7 +66,7 @@ static json_t *plain_metadata(const struct tool_record *record)
     return metadata;
 }
 
-/* What the answer holds, and from which module it may come: the first that has it. */
+/* What the answer holds; each from the first module that has it. */
 static const struct {
     const char *name;
     bool is_list;
@@ -74,6 +74,32 @@ static const struct {
     {"title", false}, {"text", false},  {"main_text", false}, {"links", true},
     {"images", true}, {"videos", true}, {"metadata", false},
 };
+
+/* Append the items of `from` that are new. `seen` is a set: its keys. */
+static void add_new(json_t *list, json_t *seen, const json_t *from)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(from, i, item)
+    {
+        const char *text = json_string_value(item);
+        if (text != NULL && json_object_get(seen, text) == NULL) {
+            (void)json_object_set_new(seen, text, json_true());
+            (void)json_array_append(list, item);
+        }
+    }
+}
+
+/* The image module reads more places than the page's own list does (srcset, lazy loading), and may
+ * leave out what is no content: its list, and what else the page names. */
+static json_t *all_images(const json_t *of_page, const json_t *of_module)
+{
+    json_t *all = json_array(), *seen = json_object();
+    add_new(all, seen, of_module);
+    add_new(all, seen, of_page);
+    json_decref(seen);
+    return all;
+}
 
 static json_t *merge(const struct tool_record records[], size_t count, const char *charset)
 {
@@ -94,6 +120,13 @@ static json_t *merge(const struct tool_record records[], size_t count, const cha
     if (json_is_null(json_object_get(answer, "metadata"))) {
         (void)json_object_set_new(answer, "metadata", plain_metadata(&records[0]));
     }
+    (void)json_object_set_new(
+        answer, "images",
+        all_images(field_of(&records[0], "images"), field_of(&records[1], "images")));
+    json_t *details = field_of(&records[1], "image_details");
+    if (details != NULL) {
+        (void)json_object_set(answer, "image_details", details);
+    }
     json_t *language = field_of(&records[0], "language");
     (void)json_object_set_new(answer, "charset", tool_text(charset));
     (void)json_object_set(answer, "language", language != NULL ? language : json_null());
@@ -104,7 +137,7 @@ static json_t *merge(const struct tool_record records[], size_t count, const cha
 static json_t *answer_page(const struct tool_options *options, const struct source *source,
                            struct base_slice body, const char *charset)
 {
-    static const char *const types[] = {"page", "image", "video"};
+    static const char *const types[] = {"page", "image", "video"}; /* merge() knows their order */
     struct tool_record records[BASE_ARRAY_LEN(types)] = {{0}};
     json_t *answer = NULL;
     for (size_t i = 0; i < BASE_ARRAY_LEN(types) && answer == NULL; i++) {

@@ -37,6 +37,25 @@ Test(scrape, every_field_is_there_even_when_the_page_has_none)
     json_decref(answers);
 }
 
+Test(scrape, modules_for_images_and_videos_add_what_they_find)
+{
+    struct base_error error;
+    cr_assert_eq(module_load(rig_modules(), IMAGE_MODULE, &error), GLEANER_OK, "%s", error.message);
+    cr_assert_eq(module_load(rig_modules(), VIDEO_MODULE, &error), GLEANER_OK, "%s", error.message);
+    const struct rig_case cases[] = {
+        {"{\"html\":\"<img src=a.png><img data-src=b.png srcset='c.png 2x'><video src=v.mp4>\","
+         "\"url\":\"http://a/\"}",
+         "{\"images\":[\"http://a/a.png\",\"http://a/b.png\",\"http://a/c.png\"]}"},
+    };
+    rig_expect(tool_scrape, cases, BASE_ARRAY_LEN(cases));
+    json_t *answers = rig_batch(tool_scrape, cases[0].question);
+    json_t *videos = json_object_get(json_array_get(answers, 0), "videos");
+    cr_assert_eq(json_array_size(videos), 1);
+    cr_expect_str_eq(json_string_value(json_object_get(json_array_get(videos, 0), "url")),
+                     "http://a/v.mp4");
+    json_decref(answers);
+}
+
 Test(scrape, bytes_are_decoded_as_on_the_wire)
 {
     const struct rig_case cases[] = {
