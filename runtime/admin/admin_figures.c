@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading every door once, so that all renderers and the progress line say the same. */
-#include "admin.h"
+#include "admin_internal.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -47,7 +47,11 @@ void admin_read(const struct admin_sources *sources, enum admin_depth depth,
     }
     read_fetch(sources, out);
     read_database(sources, out);
-    if (depth == ADMIN_WITH_STORE && sources->jobs != NULL) {
+    /* Jobs beside a spool are in the local store; those of a server that is away cannot be counted,
+     * and who asks is not made to wait for that. */
+    bool is_reachable =
+        sources->db == NULL || sources->tiered != NULL || gleaner_db_is_up(sources->db);
+    if (depth == ADMIN_WITH_STORE && sources->jobs != NULL && is_reachable) {
         out->has_jobs = store_count(sources->jobs, &out->jobs, NULL) == GLEANER_OK;
     }
     if (age_ns > 0) {
@@ -64,15 +68,22 @@ uint64_t admin_failures(const struct admin_figures *figures)
     return sum;
 }
 
+/* The local store is the last tier: to a person that is a server that is away. */
+bool admin_is_away(const struct admin_figures *figures)
+{
+    return figures->has_db && strcmp(figures->db.tier, "embedded") == 0;
+}
+
 void admin_describe_database(const struct admin_figures *figures, char *out, size_t out_size)
 {
     if (!figures->has_db) {
         (void)snprintf(out, out_size, "embedded");
         return;
     }
-    int len = snprintf(out, out_size, "%s", figures->db.phase);
+    bool is_away = admin_is_away(figures);
+    int len = snprintf(out, out_size, "%s", is_away ? "server away" : figures->db.phase);
     bool is_elsewhere = strcmp(figures->db.tier, "primary") != 0;
-    if (len > 0 && (size_t)len < out_size && is_elsewhere) {
+    if (len > 0 && (size_t)len < out_size && is_elsewhere && !is_away) {
         len += snprintf(out + len, out_size - (size_t)len, " (%s)", figures->db.tier);
     }
     if (len > 0 && (size_t)len < out_size && figures->has_spool && figures->spool.documents > 0) {

@@ -17,4 +17,7 @@ struct admin_address {
 bool admin_address_open(const char *directory, struct admin_address *out);
 void admin_address_close(struct admin_address *address);
 
+/** The server of the documents is away, and the local store stands in. */
+bool admin_is_away(const struct admin_figures *figures);
+
 #endif

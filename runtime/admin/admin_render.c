@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Figures as text, JSON and Prometheus metrics. Tables say what is shown under which name; the
  * same tables feed JSON and metrics, so that neither knows a number that the other hides. */
-#include "admin.h"
+#include "admin_internal.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -255,10 +255,12 @@ static void append_database_text(const struct admin_figures *figures, struct bas
     if (figures->has_db) {
         const struct gleaner_db_state *db = &figures->db;
         const struct gleaner_monitor_report *pool = &figures->monitor;
-        base_buffer_printf(out, "database   %s on %s for %llu s%s%s%s\n", db->phase, db->tier,
-                           (unsigned long long)db->since_ms / 1000,
-                           db->address[0] != '\0' ? ", " : "", db->address,
-                           pool->is_healthy ? ", healthy" : "");
+        const char *phase = admin_is_away(figures) ? "server away" : db->phase;
+        bool has_tier = !admin_is_away(figures) && strcmp(db->tier, "none") != 0;
+        base_buffer_printf(
+            out, "database   %s%s%s for %llu s%s%s%s\n", phase, has_tier ? " on " : "",
+            has_tier ? db->tier : "", (unsigned long long)db->since_ms / 1000,
+            db->address[0] != '\0' ? ", " : "", db->address, pool->is_healthy ? ", healthy" : "");
         if (db->reason[0] != '\0') {
             base_buffer_printf(out, "           %s\n", db->reason);
         }

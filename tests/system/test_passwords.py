@@ -64,7 +64,7 @@ class Passwords(rig.Case):
         site.gate.set()
         out, err = self.finish(process, 3)
         self.no_secret(out, err)
-        self.assertIn("server_away", err)
+        self.assertIn("cannot be used now", err)
         self.no_secret_in_files()
 
     def test_in_a_refused_login(self):

@@ -89,6 +89,16 @@ class DeadServer(rig.Case):
         service.send_signal(signal.SIGTERM)
         self.finish(service, 0)
 
+    def test_status_calls_an_absent_server_away_and_does_not_wait_for_it(self):
+        mongod = self.mongod()
+        service = self.start("run", "--to", mongod.uri, "--data", self.data, "--backoff-base", "100", "--backoff-cap", "200")
+        rig.wait_for(lambda: os.path.exists(f"{self.data}/gleaner.sock"), "the status socket")
+        mongod.kill()
+        out = rig.wait_for(lambda: (t := self.run_gleaner("status", "--data", self.data)[0]) and "server away" in t and t, "the outage")
+        self.assertNotIn("embedded", out)
+        service.send_signal(signal.SIGTERM)
+        self.finish(service, 0)
+
     def test_a_service_that_waits_can_be_stopped(self):
         service = self.start("run", "--to", f"mongodb://127.0.0.1:{dead_port()}/app", "--data", self.data)
         rig.wait_for(lambda: "waiting for" in service.stderr.readline(), "the service's word")
