@@ -398,10 +398,10 @@ static uint32_t choose(struct main_pass *m)
     }
     at = heaviest(m, 0, LXB_TAG_ARTICLE, 25);
     if (at != NO_PART && stands_out(m, at)) {
-        return descend(m, at, 90);
+        return descend(m, at, 95);
     }
     at = heaviest(m, HINT_CONTENT, LXB_TAG_MAIN, 60);
-    return descend(m, at != NO_PART ? at : 0, 80);
+    return at != NO_PART ? descend(m, at, 95) : descend(m, 0, 80);
 }
 
 /* ---- the four steps -------------------------------------------------------------------------- */

@@ -68,6 +68,8 @@ static const struct word words[] = {
     {"nav", HINT_NOISE},
     {"navbar", HINT_NOISE},
     {"navbox", HINT_NOISE},
+    {"navfooter", HINT_NOISE},
+    {"navheader", HINT_NOISE},
     {"navigation", HINT_NOISE},
     {"newsletter", HINT_NOISE},
     {"noprint", HINT_NOISE},
