@@ -21,8 +21,12 @@ typedef void mongo_client; /* a mongoc_client_t */
 
 /** Start the driver. Every further call does nothing. Thread: [any]. */
 void mongo_init(void);
-/** End the driver, once per process and for good: the driver does not start again. [startup] */
-void mongo_cleanup(void);
+/**
+ * End the driver, once per process and for good: the driver does not start again. [startup]
+ * False, and nothing is done, while an endpoint is open: one to a dead server may still be closing
+ * on the reaper. Leave by _exit() then, for the driver ends itself in a destructor.
+ */
+bool mongo_cleanup(void);
 /** Versions of the driver: header and library. */
 const char *mongo_version(void);
 

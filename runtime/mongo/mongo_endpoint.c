@@ -39,10 +39,18 @@ void mongo_init(void)
     }
 }
 
-void mongo_cleanup(void)
+/* writes: mongo_endpoint_open(), mongo_endpoint_close() at its end (release); reads: mongo_cleanup()
+ * (acquire): who sees 0 sees the driver pools gone */
+static _Atomic uint32_t endpoints_open;
+
+bool mongo_cleanup(void)
 {
+    if (atomic_load_explicit(&endpoints_open, memory_order_acquire) > 0) {
+        return false;
+    }
     mongoc_read_prefs_destroy(atomic_exchange_explicit(&primary_prefs, NULL, memory_order_acq_rel));
     mongoc_cleanup();
+    return true;
 }
 
 const char *mongo_version(void)
@@ -211,6 +219,7 @@ enum gleaner_status mongo_endpoint_open(const struct mongo_options *options,
         free_endpoint(endpoint);
         return status;
     }
+    atomic_fetch_add_explicit(&endpoints_open, 1, memory_order_relaxed);
     *out = endpoint;
     return GLEANER_OK;
 }
@@ -242,4 +251,5 @@ void mongo_endpoint_close(struct mongo_endpoint **endpoint)
     BASE_ASSERT(mongo_endpoint_clients(*endpoint) == 0);
     free_endpoint(*endpoint);
     *endpoint = NULL;
+    atomic_fetch_sub_explicit(&endpoints_open, 1, memory_order_release);
 }

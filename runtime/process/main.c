@@ -185,6 +185,10 @@ int main(int argc, char *argv[])
     sync_init();
     mongo_init();
     int code = dispatch(argc, argv);
-    mongo_cleanup();
-    return fflush(stdout) == 0 ? code : EXIT_OTHER;
+    bool is_ended = mongo_cleanup();
+    code = fflush(stdout) == 0 ? code : EXIT_OTHER;
+    if (!is_ended) { /* a dead server's driver pool is still closing: no destructor under its feet */
+        _exit(code);
+    }
+    return code;
 }
