@@ -87,6 +87,7 @@ void rig_end(struct rig *rig)
     if (rig->store != NULL) {
         rig_close(rig);
     }
+    base_arena_fini(&rig->texts);
     http_fixture_end(&rig->http);
     sync_mutex_destroy(&rig->lock);
     sync_cond_destroy(&rig->changed);
@@ -99,7 +100,6 @@ const char *rig_url(struct rig *rig, const char *path)
     return http_fixture_url(&rig->http, 0, path);
 }
 
-/* Allocated and never freed: a test is a process. */
 const char *rig_script(struct rig *rig, const char *words)
 {
     struct base_buffer path = {0};
@@ -110,8 +110,10 @@ const char *rig_script(struct rig *rig, const char *words)
     }
     struct base_buffer url = {0};
     base_buffer_printf(&url, "http://127.0.0.1:%u%s", rig->http.ports[0], path.data);
+    const char *text = base_arena_strndup(&rig->texts, url.data, url.len);
     base_buffer_fini(&path);
-    return url.data;
+    base_buffer_fini(&url);
+    return text;
 }
 
 void rig_seed(struct rig *rig, const char *url)
@@ -212,7 +214,10 @@ const char *rig_document(struct rig *rig, const char *url_end)
 {
     struct wanted wanted = {.url_end = url_end};
     cr_assert_eq(store_documents(rig->store, "pages", match_document, &wanted, NULL), GLEANER_OK);
-    return wanted.json;
+    const char *text =
+        wanted.json ? base_arena_strndup(&rig->texts, wanted.json, strlen(wanted.json)) : NULL;
+    bson_free(wanted.json);
+    return text;
 }
 
 struct store_counts rig_counts(struct rig *rig)

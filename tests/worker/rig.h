@@ -18,6 +18,8 @@ struct rig {
     struct module_registry *modules;
     struct worker_group *group;
 
+    struct base_arena texts; /* what rig_script() and rig_document() give */
+
     /* changed by a test between rig_start() and rig_open() */
     struct fetch_options fetch;
     struct queue_options queueing;

@@ -106,6 +106,7 @@ Test(site, requests_of_a_held_host_are_postponed_and_count_no_attempt)
         base_buffer_printf(&words, " link=http://127.0.0.1:%u/ok?n=%d", rig.http.ports[0], i);
     }
     rig_crawl(&rig, rig_script(&rig, words.data), &stats);
+    base_buffer_fini(&words);
     cr_expect_gt(stats.postponed, 0);
     cr_expect_eq(stats.retries, 1, "only the request that was answered");
     cr_expect_eq(rig_counts(&rig).done, 12);
@@ -169,6 +170,7 @@ Test(site, pages_of_noindex_leave_no_bytes_in_the_batch)
         base_buffer_printf(&words, " link=%s", rig_script(&rig, one));
     }
     rig_seed(&rig, rig_script(&rig, words.data));
+    base_buffer_fini(&words);
     rig_run(&rig);
     cr_assert(worker_group_wait(rig.group, base_mono_ns() + 60 * BASE_NS_PER_S));
     size_t bytes = rig.group->workers[0].batch.documents.bytes_len;
