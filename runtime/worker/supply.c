@@ -3,7 +3,7 @@
 #include "worker_internal.h"
 
 enum {
-    IDLE_POLL_MS = 500,   /* a service: at most 2 store operations a second while nothing is due */
+    IDLE_POLL_MS = 600,   /* an idle process makes fewer than 2 store operations a second */
     CRAWL_POLL_MS = 2000, /* nobody else fills the frontier of a crawl: only its own delays count */
     PARTIAL_POLL_MS = 20, /* a claim gave less than asked: a store may have had to share */
     FIRST_POLL_MS = 1
