@@ -69,6 +69,32 @@ Test(main_text, names_are_words_and_a_noisy_name_does_not_lose_the_article)
                 P1 "\\n" P2 "\\n" P3);
 }
 
+Test(main_text, a_body_cut_into_parts_of_one_name_is_whole)
+{
+    expect_main("<div><div class=article-body><p>" P1 "</p></div><div class=ad>Buy</div>"
+                "<div class=article-body><p>" P2 "</p></div><div class=article-body><p>" P3
+                "</p></div></div>",
+                P1 "\\n" P2 "\\n" P3);
+}
+
+#define CARD "<div><a href=x><h3>Another story</h3></a><p>" READER "</p></div>"
+
+Test(main_text, summaries_of_other_pages_are_left_out_with_their_heading)
+{
+    expect_main("<div><div><p>" P1 "</p><p>" P2 "</p><p>" P3 "</p><p>" P1 P2 "</p><p>" P2 P3
+                "</p></div><div><h2>More</h2>" CARD CARD CARD "</div></div>",
+                P1 "\\n" P2 "\\n" P3 "\\n" P1 P2 "\\n" P2 P3);
+}
+
+Test(main_text, comments_may_be_longer_than_the_article)
+{
+    expect_main(
+        "<title>The title of it</title><div class='post author-ann'><h1>The title of it</h1><p>" P1
+        "</p><p>" P2 "</p></div><ol class=comment-list><li>" READER READER READER
+        "<li>" READER READER "<li>" READER READER READER "</ol>",
+        P1 "\\n" P2);
+}
+
 Test(main_text, the_title_is_not_repeated)
 {
     expect_main("<title>The flood of the year - Daily</title><article><h1>The flood of the year"

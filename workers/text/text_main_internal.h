@@ -37,6 +37,8 @@ struct main_pass {
     struct text_slice title;
 };
 
+/** List the body's elements; pass->failed when there are too many, or no memory. */
+void text_main_list(struct main_pass *pass, lxb_dom_node_t *body);
 /** Write what is main text inside the part. */
 void text_main_write(struct main_pass *pass, uint32_t part);
 
