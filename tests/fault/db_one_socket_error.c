@@ -39,7 +39,7 @@ static void run_round(struct load *load, const struct fixture_mongod *server,
     close_one_connection(server);
     load_sleep_ms(WATCH_MS);
     load_stop(load);
-    figures->operations += load_times(load, from_ns, BASE_NO_DEADLINE, &times, &failed);
+    figures->operations += load_times(load, 0, BASE_NO_DEADLINE, &times, &failed);
     free(times);
     load_longest(load, from_ns, BASE_NO_DEADLINE, longest);
     bool had_victim = false;

@@ -116,3 +116,21 @@ Test(limits, an_overdue_client_leaves_when_it_idles_and_a_busy_one_when_it_retur
     cr_assert_eq(rig_stats(&rig).retiring, 2);
     rig_close(&rig);
 }
+
+Test(limits, an_evicted_client_leaves_now_if_idle_and_on_return_if_busy, .timeout = 10)
+{
+    struct rig rig;
+    rig_open_filled(&rig, 3, false);
+    struct pool_handle busy = rig_take(&rig), idle = rig_take(&rig);
+    cr_assert_not_null(pool_loaned_client(rig.pool, &busy));
+    rig_give(&rig, &idle);
+    cr_assert_null(pool_loaned_client(rig.pool, &idle), "its ticket is void");
+    pool_evict(rig.pool, idle.slot);
+    pool_evict(rig.pool, busy.slot);
+    pool_evict(rig.pool, pool_slot_count(rig.pool)); /* no such slot: nothing */
+    cr_assert_eq(rig_stats(&rig).total, 2, "the idle one is gone");
+    cr_assert_eq(rig_stats(&rig).in_use, 1);
+    rig_give(&rig, &busy);
+    cr_assert_eq(rig_stats(&rig).total, 1);
+    rig_close(&rig);
+}
