@@ -27,11 +27,11 @@ static void log_driver(mongoc_log_level_t level, const char *domain, const char 
 
 void mongo_init(void)
 {
-    mongoc_init(); /* a pthread_once inside: later callers wait for the first and do nothing */
     if (mongo_read_primary() != NULL) {
         return;
     }
-    mongoc_log_set_handler(log_driver, NULL);
+    mongoc_log_set_handler(log_driver, NULL); /* first: the initialisation has things to say */
+    mongoc_init(); /* a pthread_once inside: later callers wait for the first and do nothing */
     mongoc_read_prefs_t *none = NULL, *mine = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
     if (!atomic_compare_exchange_strong_explicit(&primary_prefs, &none, mine, memory_order_release,
                                                  memory_order_relaxed)) {

@@ -87,7 +87,7 @@ class Complete(rig.Case):
         away = "mongodb://127.0.0.1:9/app"
         self.run_gleaner(*self.crawl_arguments(site.url + "/p0.html", "--to", away, "--spool-wait", "0"), code=4)
         _, err = self.run_gleaner(*self.crawl_arguments(site.url + "/p0.html", "--to", mongod.uri), code=2)
-        self.assertIn("deliver them first", err)
+        self.assertIn("deliver them there first", err)
         self.assertEqual(self.stored_paths("--to", mongod.uri), set())
 
     def test_limits_hold(self):
