@@ -80,6 +80,10 @@ struct gleaner_db_options {
      * socket error is one of them (runtime/supervisor/README.md). Each costs 2 threads and 2
      * connections. */
     uint32_t driver_pools;
+    /* How long close waits beyond drain_ms for the driver's pools to be destroyed, 1..500, default
+     * 500: libmongoc takes up to 0.5 s for each, healthy or not (fact 3). A program that leaves
+     * right after takes less and ends with _exit(): the reaper is still at it in the background. */
+    uint32_t close_wait_ms;
 };
 GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
 

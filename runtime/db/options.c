@@ -41,6 +41,7 @@ static const struct number {
     NUMBER(return_checks, 3, 1, 1000),
     NUMBER(return_span_ms, 3000, 1, 3600000),
     NUMBER(driver_pools, 2, 1, SUPERVISOR_MAX_SHARDS),
+    NUMBER(close_wait_ms, 500, 1, 500),
 #undef NUMBER
 };
 
@@ -174,6 +175,7 @@ void db_supervisor_config(struct gleaner_db *db, struct supervisor_config *out)
         .backoff_cap_ms = options->backoff_cap_ms,
         .return_checks = options->return_checks,
         .return_span_ms = options->return_span_ms,
+        .stop_within_ms = options->close_wait_ms,
         .clock = base_clock_real(),
         .driver = supervisor_mongo_driver(&db->mongo),
         .on_state = state_changed,

@@ -10,6 +10,10 @@
 
 /* ---- libgleaner ---- */
 
+/* Every command ends with its process, and main leaves by _exit() while driver pools are still
+ * being destroyed: half a second that nobody need wait for. */
+#define EXIT_WAIT_MS 20
+
 static uint32_t narrow(uint64_t value)
 {
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
@@ -42,6 +46,7 @@ static void fill_db_options(const struct settings *s, struct gleaner_db_options 
     o->return_checks = narrow(s->return_checks);
     o->return_span_ms = narrow(s->return_span_ms);
     o->no_retry_writes = !s->retry_writes;
+    o->close_wait_ms = EXIT_WAIT_MS;
 }
 
 enum gleaner_status work_open_db(const struct settings *settings, struct gleaner_db **out,

@@ -73,6 +73,7 @@ struct supervisor_config {
     uint32_t connect_ms; /* a connector past it is condemned */
     uint32_t refresh_interval_ms;
     uint32_t reconnect_limit;
+    uint32_t stop_within_ms; /* of the end after the drain; 0 = 500, the facade promises 600 */
     uint32_t reconnect_window_ms;
     uint32_t backoff_base_ms;
     uint32_t backoff_cap_ms;

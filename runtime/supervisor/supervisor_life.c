@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STOP_WITHIN_MS 500 /* after the drain; the facade promises 600 */
+#define STOP_WITHIN_MS 500 /* when the configuration says nothing */
 
 /* ---- memory
  * ----------------------------------------------------------------------------------------- */
@@ -272,7 +272,9 @@ enum supervisor_end supervisor_stop_after(struct supervisor **out, uint32_t drai
         report_loans(supervisor);
         keep_for_late_returns(supervisor);
     }
-    uint64_t deadline_ns = base_mono_ns() + STOP_WITHIN_MS * BASE_NS_PER_MS;
+    uint32_t within_ms = supervisor->config.stop_within_ms;
+    uint64_t deadline_ns =
+        base_mono_ns() + (within_ms > 0 ? within_ms : STOP_WITHIN_MS) * BASE_NS_PER_MS;
     atomic_store_explicit(&supervisor->stop_requested, true, memory_order_release);
     supervisor_wake(supervisor);
     sync_thread_join(&supervisor->thread); /* it never blocks, so neither does this */
