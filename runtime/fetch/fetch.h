@@ -208,9 +208,8 @@ struct fetch_sitemap {
  *          Broken content is no error: what can be read is read.
  * Source:  limits of sitemaps.org: 50 MiB after decompression, 50,000 URLs.
  */
-GLEANER_MUST_CHECK enum gleaner_status fetch_sitemap_parse(const char *body, size_t len,
-                                                           const char *url,
-                                                           struct fetch_sitemap **out);
+GLEANER_MUST_CHECK enum gleaner_status
+fetch_sitemap_parse(const char *body, size_t len, const char *url, struct fetch_sitemap **out);
 void fetch_sitemap_free(struct fetch_sitemap **sitemap);
 
 /** The address guard alone, for tests and tools: may this address be connected to? `address` is a

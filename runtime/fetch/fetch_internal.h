@@ -51,7 +51,7 @@ struct fetch_box {
     struct fetch_results *home;
     struct fetch_box *next;
     struct base_buffer body;
-    struct base_buffer headers; /* as received, when they are kept */
+    struct base_buffer headers;     /* as received, when they are kept */
     struct base_buffer text;        /* fields, one after the other, each with its NUL */
     uint32_t field_at[FIELD_COUNT]; /* offset + 1 into text; 0 = none */
 };

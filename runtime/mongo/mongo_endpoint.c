@@ -39,8 +39,8 @@ void mongo_init(void)
     }
 }
 
-/* writes: mongo_endpoint_open(), mongo_endpoint_close() at its end (release); reads: mongo_cleanup()
- * (acquire): who sees 0 sees the driver pools gone */
+/* writes: mongo_endpoint_open(), mongo_endpoint_close() at its end (release); reads:
+ * mongo_cleanup() (acquire): who sees 0 sees the driver pools gone */
 static _Atomic uint32_t endpoints_open;
 
 bool mongo_cleanup(void)

@@ -187,7 +187,8 @@ int main(int argc, char *argv[])
     int code = dispatch(argc, argv);
     bool is_ended = mongo_cleanup();
     code = fflush(stdout) == 0 ? code : EXIT_OTHER;
-    if (!is_ended) { /* a dead server's driver pool is still closing: no destructor under its feet */
+    if (!is_ended) { /* a dead server's driver pool is still closing: no destructor under its feet
+                      */
         _exit(code);
     }
     return code;
