@@ -248,7 +248,11 @@ static bool drain_before_sleep(struct fetch_thread *t)
 static void wait_and_dispatch(struct fetch_thread *t)
 {
     struct epoll_event events[EVENTS_PER_TURN];
-    int timeout = drain_before_sleep(t) ? 0 : sleep_ms(t);
+    /* Nobody wakes a thread twice for the stop: once it is ordered, there is no sleep any more. A
+     * message read after the turn (a look-up's answer) has kept the thread from its end, and the
+     * wake-up may be read already. */
+    bool stopping = atomic_load_explicit(&t->engine->stopping, memory_order_acquire);
+    int timeout = drain_before_sleep(t) || stopping ? 0 : sleep_ms(t);
     int count = epoll_wait(t->epoll_fd, events, EVENTS_PER_TURN, timeout);
     atomic_exchange_explicit(&t->sleeping, 0, memory_order_acq_rel);
     t->now_ns = base_mono_ns();

@@ -285,7 +285,7 @@ static enum exit_code judge(struct crawl *crawl, const struct admin_figures *fig
     }
     if (crawl->is_resumed) {
         (void)snprintf(how, how_size, "complete (resumed; %llu URLs in all)",
-                       (unsigned long long)(jobs->done + jobs->dead));
+                       (unsigned long long)jobs->done + jobs->dead);
     } else {
         (void)snprintf(how, how_size, "complete");
     }

@@ -160,12 +160,6 @@ enum export_source {
     EXPORT_SPOOL      /* all that wait */
 };
 int export_documents(struct settings *settings, enum export_source source);
-/* tools.c */
-int command_scrape(struct settings *settings, int argc, char *const argv[]);
-int command_robots(struct settings *settings, int argc, char *const argv[]);
-int command_url(struct settings *settings, int argc, char *const argv[]);
-int command_fetch(struct settings *settings, int argc, char *const argv[]);
-int command_sitemap(struct settings *settings, int argc, char *const argv[]);
 
 /** Print "gleaner: MESSAGE" to standard error, passwords replaced. */
 void print_error(const struct base_error *error);

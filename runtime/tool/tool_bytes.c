@@ -58,7 +58,7 @@ static bool decode_base64(const char *text, size_t len, struct tool_bytes *out)
         is_good =
             EVP_DecodeUpdate(decoder, to, &first, (const unsigned char *)text, (int)len) >= 0 &&
             EVP_DecodeFinal(decoder, to + first, &last) >= 0;
-        out->len = (size_t)(first + last);
+        out->len = (size_t)first + (size_t)last;
         out->owned[is_good ? out->len : 0] = '\0';
         out->data = out->owned;
     }
