@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 static void store_limit(_Atomic uint32_t *limit, uint32_t value)
 {
@@ -67,7 +70,22 @@ static struct pool_slot *map_slots(uint32_t count, bool *is_wiped)
         return NULL;
     }
     *is_wiped = madvise(pages, bytes, MADV_WIPEONFORK) == 0;
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_register_root_region(pages, bytes); /* it looks for pointers to clients nowhere else */
+#endif
     return pages;
+}
+
+static void unmap_slots(struct pool_slot *slots, uint32_t count)
+{
+    if (slots == NULL) {
+        return;
+    }
+    size_t bytes = count * sizeof(slots[0]);
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_unregister_root_region(slots, bytes);
+#endif
+    (void)munmap(slots, bytes);
 }
 
 static void *allocate_zeroed(size_t count, size_t size)
@@ -90,9 +108,7 @@ static bool allocate_parts(struct pool *pool, const char *address)
 static void free_pool(struct pool *pool)
 {
     free(pool->address);
-    if (pool->slots != NULL) {
-        (void)munmap(pool->slots, pool->slot_count * sizeof(struct pool_slot));
-    }
+    unmap_slots(pool->slots, pool->slot_count);
     free(pool->cells);
     pool->magic = 0;
     free(pool);

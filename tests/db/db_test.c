@@ -167,6 +167,20 @@ Test(db, closing_answers_those_who_wait)
     cr_expect_eq(gleaner_db_check_in(kept, &client, NULL), GLEANER_OK, "a late return is safe");
 }
 
+/* The driver's pools end on the reaper's thread, after this test: a leak checker must find them. */
+Test(db, a_close_that_does_not_wait_loses_no_memory)
+{
+    FIXTURE_NEED_MONGOD();
+    struct gleaner_db_options options;
+    gleaner_db_options_init(&options);
+    options.uri = fixture_mongod_shared_uri();
+    options.max_pool_size = options.min_pool_size = 8;
+    options.close_wait_ms = 1;
+    struct gleaner_db *db = open_db(&options);
+    cr_assert(EVENTUALLY(read_report(db).available == 8));
+    cr_expect_eq(gleaner_db_close(&db, 1000), GLEANER_OK);
+}
+
 Test(db, options_out_of_range_are_refused_by_name)
 {
     struct gleaner_db_options options;
