@@ -127,6 +127,31 @@ enum gleaner_status tool_get(struct tool_client *client, const char *url, unsign
     return status;
 }
 
+int tool_show_fetched(const struct tool_options *options, const char *url,
+                      int (*show)(const struct tool_options *options,
+                                  const struct fetch_result *result))
+{
+    struct base_error error = {0};
+    struct tool_client *client = NULL;
+    struct fetch_result *result = NULL;
+    enum gleaner_status status = tool_client_open(options, &client, &error);
+    if (status == GLEANER_OK) {
+        status = tool_get(client, url, 0, NULL, NULL, &result, &error);
+    }
+    int code;
+    if (status != GLEANER_OK) {
+        code = tool_fail(options, tool_exit_of(status), "%s", error.message);
+    } else if (result->fetch_class != FETCH_OK) {
+        code = tool_fail(options, TOOL_NO, "%s: %s", result->url != NULL ? result->url : url,
+                         result->reason);
+    } else {
+        code = show(options, result);
+    }
+    fetch_result_free(&result);
+    tool_client_close(&client);
+    return code;
+}
+
 int tool_exit_of(enum gleaner_status status)
 {
     switch (status) {

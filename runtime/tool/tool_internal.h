@@ -69,6 +69,11 @@ GLEANER_MUST_CHECK enum gleaner_status
 tool_get(struct tool_client *client, const char *url, unsigned flags,
          void (*hop)(void *ctx, const struct fetch_result *result), void *ctx,
          struct fetch_result **out, struct base_error *error);
+/** Fetch `url` with a client of its own and let `show` answer for a good page; otherwise the reason
+ * why there is none is the answer. The result is an exit code. */
+int tool_show_fetched(const struct tool_options *options, const char *url,
+                      int (*show)(const struct tool_options *options,
+                                  const struct fetch_result *result));
 /** An absolute http(s) URL, normalised, in `out`. */
 GLEANER_MUST_CHECK enum gleaner_status tool_normalise(const char *text, struct base_buffer *out,
                                                       struct base_error *error);

@@ -265,35 +265,17 @@ static int show(const struct tool_options *options, const struct source *source)
     return code;
 }
 
-static int show_fetched(const struct tool_options *options, const char *url)
+static int show_result(const struct tool_options *options, const struct fetch_result *result)
 {
-    struct base_error error = {0};
-    struct tool_client *client = NULL;
-    struct fetch_result *result = NULL;
-    enum gleaner_status status = tool_client_open(options, &client, &error);
-    if (status == GLEANER_OK) {
-        status = tool_get(client, url, 0, NULL, NULL, &result, &error);
-    }
-    int code;
-    if (status != GLEANER_OK) {
-        code = tool_fail(options, tool_exit_of(status), "%s", error.message);
-    } else if (result->fetch_class != FETCH_OK) {
-        code = tool_fail(options, TOOL_NO, "%s: %s", result->url != NULL ? result->url : url,
-                         result->reason);
-    } else {
-        const struct source source = {
-            .body = result->body,
-            .len = result->body_len,
-            .url = result->url,
-            .content_type = result->content_type != NULL ? result->content_type : "",
-            .robots_tag = result->robots_tag,
-            .http_status = result->http_status,
-        };
-        code = show(options, &source);
-    }
-    fetch_result_free(&result);
-    tool_client_close(&client);
-    return code;
+    const struct source source = {
+        .body = result->body,
+        .len = result->body_len,
+        .url = result->url,
+        .content_type = result->content_type != NULL ? result->content_type : "",
+        .robots_tag = result->robots_tag,
+        .http_status = result->http_status,
+    };
+    return show(options, &source);
 }
 
 static int show_file(const struct tool_options *options, const char *path)
@@ -330,5 +312,6 @@ int tool_scrape(const struct tool_options *options)
         return tool_fail(options, TOOL_USAGE, "one operand is wanted: gleaner scrape URL|FILE");
     }
     const char *operand = options->operands[0];
-    return tool_is_url(operand) ? show_fetched(options, operand) : show_file(options, operand);
+    return tool_is_url(operand) ? tool_show_fetched(options, operand, show_result)
+                                : show_file(options, operand);
 }

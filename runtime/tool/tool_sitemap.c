@@ -79,26 +79,9 @@ static int read_body(const struct tool_options *options, const char *body, size_
     return code;
 }
 
-static int show_fetched(const struct tool_options *options, const char *url)
+static int show_result(const struct tool_options *options, const struct fetch_result *result)
 {
-    struct base_error error = {0};
-    struct tool_client *client = NULL;
-    struct fetch_result *result = NULL;
-    enum gleaner_status status = tool_client_open(options, &client, &error);
-    if (status == GLEANER_OK) {
-        status = tool_get(client, url, 0, NULL, NULL, &result, &error);
-    }
-    int code;
-    if (status != GLEANER_OK) {
-        code = tool_fail(options, tool_exit_of(status), "%s", error.message);
-    } else if (result->fetch_class != FETCH_OK) {
-        code = tool_fail(options, TOOL_NO, "%s: %s", url, result->reason);
-    } else {
-        code = read_body(options, result->body, result->body_len, result->url);
-    }
-    fetch_result_free(&result);
-    tool_client_close(&client);
-    return code;
+    return read_body(options, result->body, result->body_len, result->url);
 }
 
 static int show_file(const struct tool_options *options, const char *path)
@@ -121,5 +104,6 @@ int tool_sitemap(const struct tool_options *options)
         return tool_fail(options, TOOL_USAGE, "one operand is wanted: gleaner sitemap URL|FILE");
     }
     const char *operand = options->operands[0];
-    return tool_is_url(operand) ? show_fetched(options, operand) : show_file(options, operand);
+    return tool_is_url(operand) ? tool_show_fetched(options, operand, show_result)
+                                : show_file(options, operand);
 }

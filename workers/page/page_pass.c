@@ -1,43 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "page_pass.h"
 
-#include <lexbor/html/tokenizer/state.h>
+#include "page_tokenizer.h"
 
-#define ASK_HOST_EVERY 4096
-/* Buckets of the tables that intern unknown tag and attribute names. */
-#define NAME_BUCKETS 1024
+#include <lexbor/html/tokenizer/state.h>
 
 bool page_pass_init(struct page_pass *pass)
 {
     memset(pass, 0, sizeof *pass);
-    pass->tokenizer = lxb_html_tokenizer_create();
-    if (pass->tokenizer == NULL || lxb_html_tokenizer_init(pass->tokenizer) != LXB_STATUS_OK ||
-        lxb_html_tokenizer_tags_make(pass->tokenizer, NAME_BUCKETS) != LXB_STATUS_OK ||
-        lxb_html_tokenizer_attrs_make(pass->tokenizer, NAME_BUCKETS) != LXB_STATUS_OK) {
-        page_pass_fini(pass);
-        return false;
-    }
-    /* Looking for duplicates takes quadratic time; the first of a name counts here anyway. */
-    lxb_html_tokenizer_keep_duplicate_set(pass->tokenizer, true);
-    return true;
+    pass->tokenizer = page_tokenizer_create();
+    return pass->tokenizer != NULL;
 }
 
 void page_pass_fini(struct page_pass *pass)
 {
-    if (pass->tokenizer != NULL) {
-        /* Made by us, so the tokenizer does not free them. */
-        lxb_html_tokenizer_tags_destroy(pass->tokenizer);
-        lxb_html_tokenizer_attrs_destroy(pass->tokenizer);
-        (void)lxb_html_tokenizer_destroy(pass->tokenizer);
-    }
+    page_tokenizer_destroy(pass->tokenizer);
     memset(pass, 0, sizeof *pass);
 }
 
 size_t page_pass_bytes(const struct page_pass *pass)
 {
-    size_t names = lexbor_hash_entries_count(pass->tokenizer->tags) +
-                   lexbor_hash_entries_count(pass->tokenizer->attrs);
-    return (size_t)(pass->tokenizer->end - pass->tokenizer->start) + names * 128;
+    return page_tokenizer_bytes(pass->tokenizer);
 }
 
 /* Raw text: the tokenizer learns from here what the tree builder would tell it. */
@@ -127,7 +110,7 @@ static lxb_html_token_t *take_token(lxb_html_tokenizer_t *tokenizer, lxb_html_to
                                     void *ctx)
 {
     struct page_pass *pass = ctx;
-    if (++pass->tokens % ASK_HOST_EVERY == 0 && pass->host->should_stop(pass->task)) {
+    if (++pass->tokens % PAGE_ASK_HOST_EVERY == 0 && pass->host->should_stop(pass->task)) {
         pass->stopped = true;
         return NULL; /* ends the tokenizer */
     }
@@ -147,10 +130,7 @@ static lxb_html_token_t *take_token(lxb_html_tokenizer_t *tokenizer, lxb_html_to
         }
         break;
     }
-    if (token->attr_first != NULL) {
-        lexbor_dobject_clean(tokenizer->dobj_token_attr);
-        lexbor_mraw_clean(tokenizer->mraw);
-    }
+    page_tokenizer_forget(tokenizer, token);
     return token;
 }
 
@@ -158,19 +138,13 @@ bool page_pass_read(struct page_pass *pass, const struct gleaner_host *host,
                     struct gleaner_task *task, const struct gleaner_page *page,
                     const struct page_sink *sink)
 {
-    lxb_html_tokenizer_t *tokenizer = pass->tokenizer;
     pass->sink = sink;
     pass->host = host;
     pass->task = task;
     pass->raw_tag = LXB_TAG__UNDEF;
     pass->template_depth = pass->drawing_depth = pass->tokens = 0;
     pass->stopped = false;
-    lxb_html_tokenizer_clean(tokenizer);
-    lxb_html_tokenizer_callback_token_done_set(tokenizer, take_token, pass);
-    return lxb_html_tokenizer_begin(tokenizer) == LXB_STATUS_OK &&
-           lxb_html_tokenizer_chunk(tokenizer, (const lxb_char_t *)page->body, page->body_len) ==
-               LXB_STATUS_OK &&
-           lxb_html_tokenizer_end(tokenizer) == LXB_STATUS_OK;
+    return page_tokenizer_read(pass->tokenizer, NULL, page->body, page->body_len, take_token, pass);
 }
 
 struct text_slice page_attribute(const lxb_html_token_t *token, const char *name)

@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "page_tokenizer.h"
 #include "text_extract.h"
 
 #include <stdlib.h>
 
-/* Buckets of the tables that intern unknown tag and attribute names: many, because a page may bring
- * a hundred thousand different ones. */
-#define NAME_BUCKETS 4096
-
 static bool tokenizer_init(struct text_context *c)
 {
-    c->tokenizer = lxb_html_tokenizer_create();
-    if (c->tokenizer == NULL || lxb_html_tokenizer_init(c->tokenizer) != LXB_STATUS_OK ||
-        lxb_html_tokenizer_tags_make(c->tokenizer, NAME_BUCKETS) != LXB_STATUS_OK ||
-        lxb_html_tokenizer_attrs_make(c->tokenizer, NAME_BUCKETS) != LXB_STATUS_OK) {
+    c->tokenizer = page_tokenizer_create();
+    if (c->tokenizer == NULL) {
         return false;
     }
-    /* Looking for duplicates takes quadratic time; the first of a name counts here anyway. */
-    lxb_html_tokenizer_keep_duplicate_set(c->tokenizer, true);
     c->namespace_list[0] = &c->namespace_node;
     c->namespace_stack = (lexbor_array_t){.list = c->namespace_list, .size = 1, .length = 1};
     c->namespace_tree.open_elements = &c->namespace_stack;
@@ -37,17 +30,6 @@ struct text_context *text_context_create(void)
     return c;
 }
 
-static void tokenizer_fini(struct text_context *c)
-{
-    if (c->tokenizer == NULL) {
-        return;
-    }
-    /* Made by us, so the tokenizer does not free them. */
-    lxb_html_tokenizer_tags_destroy(c->tokenizer);
-    lxb_html_tokenizer_attrs_destroy(c->tokenizer);
-    (void)lxb_html_tokenizer_destroy(c->tokenizer);
-}
-
 void text_context_destroy(struct text_context **context)
 {
     struct text_context *c = *context;
@@ -55,7 +37,7 @@ void text_context_destroy(struct text_context **context)
     if (c == NULL) {
         return;
     }
-    tokenizer_fini(c);
+    page_tokenizer_destroy(c->tokenizer);
     if (c->reader != NULL) {
         page_reader_fini(c->reader);
         free(c->reader);
@@ -84,11 +66,9 @@ static size_t set_bytes(const struct text_link_set *set)
 
 size_t text_context_bytes(const struct text_context *c)
 {
-    size_t names = lexbor_hash_entries_count(c->tokenizer->tags) +
-                   lexbor_hash_entries_count(c->tokenizer->attrs);
     return set_bytes(&c->raw_links) + set_bytes(&c->raw_images) + set_bytes(&c->links) +
            set_bytes(&c->images) + c->plain.out.cap + c->markdown.out.cap + c->markdown.code.cap +
            c->main.out.cap +
            (c->reader != NULL ? page_pass_bytes(&c->reader->pass) + c->reader->meta.bytes.cap : 0) +
-           (size_t)(c->tokenizer->end - c->tokenizer->start) + names * 128;
+           page_tokenizer_bytes(c->tokenizer);
 }

@@ -7,10 +7,11 @@
  */
 #include "text_tokens.h"
 
+#include "page_tokenizer.h"
+
 #include <lexbor/html/tokenizer/state.h>
 #include <lexbor/tag/const.h>
 
-#define ASK_HOST_EVERY 4096
 #define NUL_REPLACEMENT "\xEF\xBF\xBD"
 
 /* ---- start tags ------------------------------------------------------------------------------ */
@@ -292,13 +293,6 @@ static void text_token(struct text_context *c, const lxb_html_token_t *token)
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
-/* Memory of attributes is only needed until the callback returns. */
-static void forget_attributes(lxb_html_tokenizer_t *tokenizer)
-{
-    lexbor_dobject_clean(tokenizer->dobj_token_attr);
-    lexbor_mraw_clean(tokenizer->mraw);
-}
-
 static void count_open(struct text_depth *depth, int change)
 {
     depth->open += depth->open + change >= 0 ? change : 0;
@@ -320,7 +314,7 @@ static lxb_html_token_t *take_token(lxb_html_tokenizer_t *tokenizer, lxb_html_to
                                     void *ctx)
 {
     struct text_context *c = ctx;
-    if (++c->tokens % ASK_HOST_EVERY == 0 && c->host->should_stop(c->task)) {
+    if (++c->tokens % PAGE_ASK_HOST_EVERY == 0 && c->host->should_stop(c->task)) {
         c->stopped = true;
         return NULL; /* ends the tokenizer */
     }
@@ -342,9 +336,7 @@ static lxb_html_token_t *take_token(lxb_html_tokenizer_t *tokenizer, lxb_html_to
         }
         break;
     }
-    if (token->attr_first != NULL) {
-        forget_attributes(tokenizer);
-    }
+    page_tokenizer_forget(tokenizer, token);
     return token;
 }
 
@@ -362,14 +354,8 @@ static void reset_pass(struct text_context *c)
 bool text_pass_tokens(struct text_context *c)
 {
     reset_pass(c);
-    lxb_html_tokenizer_t *tokenizer = c->tokenizer;
-    lxb_html_tokenizer_clean(tokenizer);
-    lxb_html_tokenizer_tree_set(tokenizer, &c->namespace_tree);
-    lxb_html_tokenizer_callback_token_done_set(tokenizer, take_token, c);
-    bool done = lxb_html_tokenizer_begin(tokenizer) == LXB_STATUS_OK &&
-                lxb_html_tokenizer_chunk(tokenizer, (const lxb_char_t *)c->page->body,
-                                         c->page->body_len) == LXB_STATUS_OK &&
-                lxb_html_tokenizer_end(tokenizer) == LXB_STATUS_OK;
+    bool done = page_tokenizer_read(c->tokenizer, &c->namespace_tree, c->page->body,
+                                    c->page->body_len, take_token, c);
     if (c->is_markdown) {
         markdown_writer_end(&c->markdown);
     }
