@@ -108,6 +108,8 @@ struct store_claim {
     uint32_t max_deliveries; /* claimed so often without an outcome (deliveries - attempts), a job
                                 becomes dead ("poison") instead of claimed; 0 = no limit */
     uint32_t max_per_host;   /* at most so many of one host in one claim; 0 = no limit */
+    const bool *shares; /* [STORE_SHARES]: only of these hosts; NULL = any. Where every share is
+                           this process's own (store_shares_keep) it changes nothing. */
 };
 struct store_jobs {
     struct store_job *jobs;
@@ -192,6 +194,62 @@ GLEANER_MUST_CHECK enum gleaner_status store_meta_put(struct store *store, const
 GLEANER_MUST_CHECK enum gleaner_status store_meta_get(struct store *store, const char *name,
                                                       struct base_buffer *out,
                                                       struct base_error *error);
+
+/* ---- hosts: what politeness must not forget over restarts and between processes ---- */
+
+/* `name` as in a URL: host, with the port unless it is the scheme's own. */
+struct store_host {
+    const char *name;
+    uint64_t hold_ms; /* it asked for a pause (429, 503): so much of it is left */
+    uint64_t
+        delay_ms; /* between its requests, in force when it was noted (Crawl-delay, adaptive) */
+};
+/** Note hosts. A hold never gets shorter by it; a delay is replaced. Forgotten a day after the last
+ *  note. */
+GLEANER_MUST_CHECK enum gleaner_status store_hosts_note(struct store *store,
+                                                        const struct store_host *hosts,
+                                                        size_t count, struct base_error *error);
+/** Fill in hold and delay of hosts whose names are given; 0 where nothing is known. */
+GLEANER_MUST_CHECK enum gleaner_status store_hosts_read(struct store *store,
+                                                        struct store_host *hosts, size_t count,
+                                                        struct base_error *error);
+
+/*
+ * Shares: the hosts of a queue, divided by the hash of their name (without port) into STORE_SHARES
+ * parts. Each part is leased to one process at a time, so each host belongs to one process at a
+ * time, however many hosts there are. On an embedded store, which one process has alone, all are
+ * its own.
+ */
+#define STORE_SHARES 128u
+uint32_t store_share_of(const char *name, size_t len);
+/** The name inside "scheme://name:port"; IPv6 without its brackets. */
+void store_share_name(const char *origin, const char **name, size_t *len);
+
+struct store_share_wish {
+    const char *owner;
+    uint32_t lease_ms;
+    uint64_t delay_ms; /* the longest delay in force at the hosts of its shares */
+    const bool *give;  /* [STORE_SHARES]: hand these on; NULL = none */
+    bool is_leaving;   /* hand all on and take none */
+};
+struct store_share_state {
+    bool is_mine[STORE_SHARES];
+    uint64_t token[STORE_SHARES];    /* of mine: fencing, grows with each owner */
+    uint64_t pause_ms[STORE_SHARES]; /* of mine: no request before so long from now, for the sake of
+                                        the last owner's last one */
+    uint32_t mine;                   /* how many */
+    uint32_t surplus; /* so many of mine are others' fair share: give them when they are idle */
+    uint32_t members; /* processes on this queue */
+};
+/**
+ * Prolong the leases of `owner`'s shares, hand on what it gives, take free ones up to its fair
+ * share. To be called several times within a lease; the lease counts from before the call.
+ * A share whose owner died is free when its lease has run out.
+ */
+GLEANER_MUST_CHECK enum gleaner_status store_shares_keep(struct store_queue *queue,
+                                                         const struct store_share_wish *wish,
+                                                         struct store_share_state *out,
+                                                         struct base_error *error);
 
 /* ---- embedded ---- */
 

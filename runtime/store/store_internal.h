@@ -61,6 +61,14 @@ struct store_ops {
                                     struct base_error *error);
     enum gleaner_status (*meta_get)(struct store *store, const char *name, struct base_buffer *out,
                                     struct base_error *error);
+    enum gleaner_status (*hosts_note)(struct store *store, const struct store_host *hosts,
+                                      size_t count, struct base_error *error);
+    enum gleaner_status (*hosts_read)(struct store *store, struct store_host *hosts, size_t count,
+                                      struct base_error *error);
+    /* NULL: all shares belong to whoever has the store open. `out` is zero-filled. */
+    enum gleaner_status (*shares_keep)(struct store_queue *queue,
+                                       const struct store_share_wish *wish,
+                                       struct store_share_state *out, struct base_error *error);
 };
 
 #define STORE_MAGIC UINT32_C(0x53544f52)

@@ -125,6 +125,9 @@ static const struct store_ops mongo_ops = {
     .document_count = store_mongo_document_count,
     .meta_put = meta_put,
     .meta_get = meta_get,
+    .hosts_note = store_mongo_hosts_note,
+    .hosts_read = store_mongo_hosts_read,
+    .shares_keep = store_mongo_shares_keep,
 };
 
 static char *copy_or(const char *text, const char *fallback)

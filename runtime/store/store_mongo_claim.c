@@ -56,6 +56,28 @@ static void append_types(const struct claiming *c, bson_t *filter)
     bson_append_array_end(filter, &either);
 }
 
+/* A process alone owns every share and need not say so. */
+static void append_shares(const struct claiming *c, bson_t *filter)
+{
+    bson_t expr, list;
+    const bool *shares = c->how->shares;
+    if (shares == NULL || c->queue->submissions || memchr(shares, false, STORE_SHARES) == NULL) {
+        return;
+    }
+    BSON_APPEND_DOCUMENT_BEGIN(filter, "share", &expr);
+    BSON_APPEND_ARRAY_BEGIN(&expr, "$in", &list);
+    for (uint32_t i = 0, count = 0; i < STORE_SHARES; i++) {
+        char room[16];
+        const char *key;
+        if (shares[i]) {
+            size_t len = bson_uint32_to_string(count++, &key, room, sizeof room);
+            bson_append_int32(&list, key, (int)len, (int32_t)i);
+        }
+    }
+    bson_append_array_end(&expr, &list);
+    bson_append_document_end(filter, &expr);
+}
+
 static void append_order(const struct mongo_queue *queue, bson_t *command)
 {
     bson_t sort;
@@ -73,6 +95,7 @@ static enum gleaner_status find_candidates(struct claiming *c, size_t limit, bso
     store_mongo_append_open(c->queue, &filter);
     store_mongo_append_due(c->queue, &filter);
     append_types(c, &filter);
+    append_shares(c, &filter);
     if (c->full_host_count > 0 && !c->queue->submissions) {
         append_texts(&filter, "host", "$nin", c->full_hosts, c->full_host_count);
     }

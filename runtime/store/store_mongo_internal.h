@@ -15,6 +15,8 @@
  *   store_mongo_lease.c      claiming: what is written
  *   store_mongo_settle.c     outcomes, renewing, releasing
  *   store_mongo_bson.c       is this BSON good enough for a batch
+ *   store_mongo_hosts.c      holds and delays of hosts
+ *   store_mongo_shares.c     which process owns which hosts of a queue
  */
 #ifndef STORE_MONGO_INTERNAL_H
 #define STORE_MONGO_INTERNAL_H
@@ -25,6 +27,8 @@
 #include <stdatomic.h>
 
 #define STORE_MONGO_META "gleaner_meta"
+#define STORE_MONGO_HOSTS "gleaner_hosts"
+#define STORE_MONGO_SHARES "gleaner_shares"
 /* One insert command: as scraping.md says, batches of about 100 cost least; more only helps when
  * documents are tiny. Both limits hold; one document may pass the second alone. */
 #define STORE_MONGO_BATCH_DOCUMENTS 1000
@@ -52,6 +56,10 @@ struct store_mongo {
      * bound with a new stamp measures again at worst. */
     _Atomic int64_t clock_low_ms, clock_high_ms;
     _Atomic uint64_t clock_measured_ns;
+
+    /* The index by which the server forgets hosts was asked for. relaxed: asking twice is harmless
+     */
+    _Atomic bool hosts_have_index;
 
     /* A buffer for the next batch of documents, so that none is allocated (and its pages faulted
      * in) for each. writes/reads: any thread takes it by exchange with NULL (acquire) and gives it
@@ -177,6 +185,14 @@ enum gleaner_status store_mongo_documents(struct store *store, const char *colle
                                           void *ctx, struct base_error *error);
 enum gleaner_status store_mongo_document_count(struct store *store, const char *collection,
                                                uint64_t *out, struct base_error *error);
+enum gleaner_status store_mongo_hosts_note(struct store *store, const struct store_host *hosts,
+                                           size_t count, struct base_error *error);
+enum gleaner_status store_mongo_hosts_read(struct store *store, struct store_host *hosts,
+                                           size_t count, struct base_error *error);
+enum gleaner_status store_mongo_shares_keep(struct store_queue *queue,
+                                            const struct store_share_wish *wish,
+                                            struct store_share_state *out,
+                                            struct base_error *error);
 /** A walk over a cursor with a client of its own; used by list and documents. */
 enum gleaner_status store_mongo_walk(const struct mongo_op *op, const char *collection,
                                      const bson_t *filter, const bson_t *opts,

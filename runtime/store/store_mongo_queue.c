@@ -60,6 +60,8 @@ static void append_indexes(const struct mongo_queue *queue, bson_t *indexes)
     if (!queue->submissions) {
         append_index(indexes, "0", "gleaner_claim",
                      (const char *[]){"q", "state", "priority", "due", NULL}, up);
+        append_index(indexes, "1", "gleaner_claim_share",
+                     (const char *[]){"q", "state", "share", "priority", "due", NULL}, up);
         return;
     }
     append_index(indexes, "0", "status_1_submittedAt_1",
@@ -164,6 +166,8 @@ static const char *text_or_empty(const char *text)
 static void append_frontier_job(const struct mongo_queue *queue, const struct store_job *job,
                                 int64_t due_ms, bson_t *document)
 {
+    const char *name;
+    size_t name_len;
     BSON_APPEND_UTF8(document, "q", queue->name);
     BSON_APPEND_INT64(document, "k", (int64_t)job->key);
     BSON_APPEND_UTF8(document, "state", "open");
@@ -171,6 +175,8 @@ static void append_frontier_job(const struct mongo_queue *queue, const struct st
     BSON_APPEND_DATE_TIME(document, "due", due_ms);
     BSON_APPEND_UTF8(document, "url", text_or_empty(job->url));
     BSON_APPEND_UTF8(document, "host", text_or_empty(job->host));
+    store_share_name(text_or_empty(job->host), &name, &name_len);
+    BSON_APPEND_INT32(document, "share", (int32_t)store_share_of(name, name_len));
     BSON_APPEND_UTF8(document, "type", text_or_empty(job->type));
     if (job->via != NULL && job->via[0] != '\0') {
         BSON_APPEND_UTF8(document, "via", job->via);

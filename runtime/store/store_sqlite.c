@@ -63,6 +63,8 @@ static const struct store_ops sqlite_ops = {
     .document_count = store_sqlite_document_count,
     .meta_put = store_sqlite_meta_put,
     .meta_get = store_sqlite_meta_get,
+    .hosts_note = store_sqlite_hosts_note,
+    .hosts_read = store_sqlite_hosts_read,
 };
 
 static enum gleaner_status allocate(const struct store_sqlite_options *options,

@@ -57,6 +57,9 @@ enum store_sql {
     SQL_JOB_NEXT_DUE,
     SQL_META_PUT,
     SQL_META_GET,
+    SQL_HOST_PUT,
+    SQL_HOST_GET,
+    SQL_HOST_FORGET,
     SQL_SPOOL_STATE,
     SQL_SPOOL_STATE_SAVE,
     SQL_SPOOL_FIND,
@@ -85,6 +88,7 @@ struct store_sqlite {
     sqlite3_stmt *statements[SQL_STATEMENT_COUNT];
     struct sqlite_queue *queues; /* open ones, one object a name */
     int64_t last_now_ms;
+    bool hosts_are_clean; /* old ones were forgotten since it was opened */
 };
 
 /* Ranks of the last job of each host; hosts that collide share a rank counter, which only makes
@@ -192,6 +196,13 @@ enum gleaner_status store_sqlite_meta_put(struct store *store, const char *name,
                                           struct base_error *error);
 enum gleaner_status store_sqlite_meta_get(struct store *store, const char *name,
                                           struct base_buffer *out, struct base_error *error);
+
+/* ---- store_sqlite_hosts.c ---- */
+
+enum gleaner_status store_sqlite_hosts_note(struct store *store, const struct store_host *hosts,
+                                            size_t count, struct base_error *error);
+enum gleaner_status store_sqlite_hosts_read(struct store *store, struct store_host *hosts,
+                                            size_t count, struct base_error *error);
 
 /* ---- store_sqlite_queue.c ---- */
 

@@ -39,6 +39,9 @@ static const char *const migrations[] = {
     "CREATE TABLE spool_state(one INTEGER PRIMARY KEY CHECK(one = 1),"
     " documents INTEGER NOT NULL, bytes INTEGER NOT NULL, replayed INTEGER NOT NULL) STRICT;"
     "INSERT INTO spool_state VALUES(1, 0, 0, 0);",
+    /* 1 -> 2: what politeness must not forget */
+    "CREATE TABLE hosts(name TEXT PRIMARY KEY, hold_until INTEGER NOT NULL,"
+    " delay INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)BASE_ARRAY_LEN(migrations))
 
@@ -99,6 +102,12 @@ const char *const store_sql_text[SQL_STATEMENT_COUNT] = {
     [SQL_META_PUT] = "INSERT INTO meta(name, value) VALUES(?1, ?2)"
                      " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
     [SQL_META_GET] = "SELECT value FROM meta WHERE name = ?1",
+
+    [SQL_HOST_PUT] = "INSERT INTO hosts(name, hold_until, delay, at) VALUES(?1, ?2, ?3, ?4)"
+                     " ON CONFLICT(name) DO UPDATE SET delay = excluded.delay, at = excluded.at,"
+                     " hold_until = max(hold_until, excluded.hold_until)",
+    [SQL_HOST_GET] = "SELECT hold_until, delay FROM hosts WHERE name = ?1",
+    [SQL_HOST_FORGET] = "DELETE FROM hosts WHERE at < ?1 AND hold_until < ?1",
 
     [SQL_SPOOL_STATE] = "SELECT documents, bytes, replayed FROM spool_state WHERE one = 1",
     [SQL_SPOOL_STATE_SAVE] = "UPDATE spool_state SET documents = ?1, bytes = ?2, replayed = ?3",

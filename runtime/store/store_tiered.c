@@ -297,6 +297,18 @@ static enum gleaner_status tiered_meta_get(struct store *store, const char *name
     return store_meta_get(tiered_of(store)->local, name, out, error);
 }
 
+static enum gleaner_status tiered_hosts_note(struct store *store, const struct store_host *hosts,
+                                             size_t count, struct base_error *error)
+{
+    return store_hosts_note(tiered_of(store)->local, hosts, count, error);
+}
+
+static enum gleaner_status tiered_hosts_read(struct store *store, struct store_host *hosts,
+                                             size_t count, struct base_error *error)
+{
+    return store_hosts_read(tiered_of(store)->local, hosts, count, error);
+}
+
 /* ---- the object ---- */
 
 static void tiered_free(struct store_tiered *tiered)
@@ -346,6 +358,8 @@ static const struct store_ops tiered_ops = {
     .document_count = tiered_document_count,
     .meta_put = tiered_meta_put,
     .meta_get = tiered_meta_get,
+    .hosts_note = tiered_hosts_note,
+    .hosts_read = tiered_hosts_read,
 };
 
 enum gleaner_status store_tiered_open(const struct store_tiered_options *options,
