@@ -223,8 +223,8 @@ void admin_server_stop(struct admin_server **server)
         return;
     }
     BASE_CHECK_MAGIC(*server, SERVER_MAGIC);
+    (void)unlink((*server)->path);      /* first: a request that hangs may be left behind */
     MHD_stop_daemon((*server)->daemon); /* closes the socket */
-    (void)unlink((*server)->path);
     free(*server);
     *server = NULL;
 }

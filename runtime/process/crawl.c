@@ -312,7 +312,7 @@ static enum exit_code finish(struct crawl *crawl)
     }
     struct admin_figures figures;
     char how[6000];
-    admin_read(&work->sources, ADMIN_WITH_STORE, &figures);
+    work_read_last(work, &figures);
     enum exit_code code = judge(crawl, &figures, is_done, how, sizeof how);
     progress_end(&crawl->progress);
     bool is_shown = summary_print(work, &figures, code, how);
@@ -338,6 +338,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
     if (status == GLEANER_OK) {
         status = work_open_stores(&crawl.work, settings, WORK_CRAWL, &error);
     }
+    work_set_patience(&crawl.work, 0, EXIT_STOPPED);
     if (status == GLEANER_OK) {
         status = name_crawl(&crawl, &error);
     }
@@ -345,6 +346,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
         status = start(&crawl, &error);
     }
     if (status == GLEANER_OK) {
+        work_set_patience(&crawl.work, settings->drain_ms, EXIT_STOPPED);
         work_start_server(&crawl.work, "crawl");
         progress_start(&crawl.progress, settings->progress);
         announce(&crawl);
@@ -354,7 +356,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
         print_error(&error);
         code = work_exit_code(status);
     }
-    work_close(&crawl.work);
+    work_close_soon(&crawl.work, code);
     base_arena_fini(&crawl.arena);
     return (int)code;
 }

@@ -39,6 +39,13 @@ GLEANER_MUST_CHECK enum gleaner_status signals_start(struct base_error *error);
 void signals_stop(void);
 /** Thread: [any]. */
 bool signals_stop_wanted(void);
+/** When the first stop came (monotonic), 0 = none yet. Thread: [any]. */
+uint64_t signals_stopped_ns(void);
+/** From the first stop on: when this is over the process ends with `code`, whatever hangs. Nothing
+ *  that was acknowledged is lost by it. Again, it replaces the earlier one. Thread: [owner]. */
+void signals_set_patience(uint64_t patience_ms, enum exit_code code);
+/** The same without a stop, by a deadline; the earlier of both counts. Thread: [owner]. */
+void signals_leave_by(uint64_t deadline_ns, enum exit_code code);
 /** True once for each SIGHUP since the last call. Thread: [owner]. */
 bool signals_take_reload(void);
 
@@ -63,6 +70,8 @@ struct work {
     struct worker_group *workers;
     struct admin_sources sources;
     struct admin_server *server;
+    struct work_counting *counting; /* of the store's jobs, on a thread of its own */
+    uint64_t count_by_ns;           /* stopping: the summary waits for a count until then */
     /* writes: main; reads: main, admin thread; relaxed: shown in the status only */
     _Atomic bool is_stopping;
     /* writes: main once, release; reads: workers and drainer, acquire: false until the spool is
@@ -92,9 +101,17 @@ GLEANER_MUST_CHECK enum gleaner_status work_start_workers(struct work *work, enu
                                                           struct base_error *error);
 /** The status server; that it is missing is logged, not an error. */
 void work_start_server(struct work *work, const char *command);
-/** Stop claiming and wait until what is in flight is settled or handed back, at most drain_ms. */
+/** Stop claiming and wait until what is in flight is settled or handed back, at most drain_ms from
+ *  the stop on. */
 void work_drain(struct work *work, uint64_t drain_ms);
+/** How long the first stop is followed before the process ends in any case. `drain_ms` 0: while
+ *  starting. */
+void work_set_patience(const struct work *work, uint64_t drain_ms, enum exit_code code);
+/** All figures, for the summary: those of the store if it answers soon. */
+void work_read_last(struct work *work, struct admin_figures *out);
 void work_close(struct work *work);
+/** The same with a bound, for what ran: a frozen server is left behind. */
+void work_close_soon(struct work *work, enum exit_code code);
 /** Exit code of a failure while opening. */
 enum exit_code work_exit_code(enum gleaner_status status);
 /** The fetch room's options out of the settings; borrows their strings. */
@@ -105,6 +122,17 @@ void work_reload(struct work *work, struct settings *live, int argc, char *const
 /** Normalise a URL of a person's. Errors name it and say what would be one. */
 GLEANER_MUST_CHECK enum gleaner_status
 work_normalise_url(const char *text, char *out, size_t out_size, struct base_error *error);
+
+/* ---- counting: a store that hangs must not hold the thread that has to see a stop ---- */
+
+/** Start to count the jobs, unless that is under way. [main] */
+void work_count_start(struct work *work);
+/** True when a count has come since the last call: *out and *is_good (the store answered). Waits
+ *  for one that is under way until the deadline. [main] */
+bool work_count_take(struct work *work, uint64_t deadline_ns, struct store_counts *out,
+                     bool *is_good);
+/** Wait for what is under way. NULL accepted. */
+void work_count_end(struct work *work);
 
 /* ---- progress and summary ---- */
 
@@ -119,7 +147,7 @@ struct progress {
 };
 void progress_start(struct progress *progress, bool is_on);
 /** Repaint or print a line when it is time. [main] */
-void progress_tick(struct progress *progress, const struct work *work);
+void progress_tick(struct progress *progress, struct work *work);
 /** Leave the terminal clean. */
 void progress_end(struct progress *progress);
 

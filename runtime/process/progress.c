@@ -94,23 +94,30 @@ static bool has_moved(struct progress *progress, const struct work *work)
     return has;
 }
 
-void progress_tick(struct progress *progress, const struct work *work)
+/* Never waits: a count that has come by now is shown, and the next one is started. */
+static void update_counts(struct progress *progress, struct work *work, uint64_t now_ns)
+{
+    struct store_counts counts;
+    bool is_good = false;
+    if (work_count_take(work, now_ns, &counts, &is_good) && is_good) {
+        progress->counts = counts;
+    }
+    if (now_ns >= progress->next_counts_ns && has_moved(progress, work)) {
+        progress->next_counts_ns = now_ns + COUNTS_MS * BASE_NS_PER_MS;
+        work_count_start(work);
+    }
+}
+
+void progress_tick(struct progress *progress, struct work *work)
 {
     uint64_t now_ns = base_mono_ns();
     if (!progress->is_on || now_ns < progress->next_ns) {
         return;
     }
     progress->next_ns = now_ns + (progress->is_terminal ? REPAINT_MS : PLAIN_MS) * BASE_NS_PER_MS;
-    enum admin_depth depth = ADMIN_MEMORY_ONLY;
-    if (now_ns >= progress->next_counts_ns && has_moved(progress, work)) {
-        progress->next_counts_ns = now_ns + COUNTS_MS * BASE_NS_PER_MS;
-        depth = ADMIN_WITH_STORE;
-    }
     struct admin_figures figures;
-    admin_read(&work->sources, depth, &figures);
-    if (figures.has_jobs) {
-        progress->counts = figures.jobs;
-    }
+    update_counts(progress, work, now_ns);
+    admin_read(&work->sources, ADMIN_MEMORY_ONLY, &figures);
     update_rate(progress, now_ns, figures.workers.pages);
     char line[600];
     char painted[700];

@@ -89,18 +89,20 @@ int command_run(struct settings *settings, int argc, char *const argv[])
     struct progress progress;
     struct base_error error = {0};
     enum gleaner_status status = work_open_stores(&work, settings, WORK_SERVICE, &error);
+    work_set_patience(&work, 0, EXIT_COMPLETE);
     if (status == GLEANER_OK) {
         status = start(&work, &error);
     }
     if (status == GLEANER_E_CANCELLED) {
-        work_close(&work);
+        work_close_soon(&work, EXIT_COMPLETE);
         return EXIT_COMPLETE;
     }
     if (status != GLEANER_OK) {
         print_error(&error);
-        work_close(&work);
+        work_close_soon(&work, work_exit_code(status));
         return (int)work_exit_code(status);
     }
+    work_set_patience(&work, settings->drain_ms, EXIT_COMPLETE);
     work_start_server(&work, "run");
     progress_start(&progress, settings->progress);
     if (settings->progress) {
@@ -115,12 +117,17 @@ int command_run(struct settings *settings, int argc, char *const argv[])
     }
     work_drain(&work, settings->drain_ms);
     struct admin_figures figures;
-    admin_read(&work.sources, ADMIN_WITH_STORE, &figures);
+    work_read_last(&work, &figures);
     progress_end(&progress);
-    bool is_shown = summary_print(&work, &figures, EXIT_COMPLETE,
-                                  "stopped; jobs not finished were handed back");
-    work_close(&work);
-    return is_shown ? EXIT_COMPLETE : EXIT_OTHER;
+    /* What a server that hangs was not told is on lease until that runs out. */
+    bool is_back = figures.workers.in_flight == 0;
+    bool is_shown =
+        summary_print(&work, &figures, EXIT_COMPLETE,
+                      is_back ? "stopped; jobs not finished were handed back"
+                              : "stopped; jobs not finished are free when their lease runs out");
+    int code = is_shown ? EXIT_COMPLETE : EXIT_OTHER;
+    work_close_soon(&work, code);
+    return code;
 }
 
 /* ---- submit ---- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One thread takes all signals from a signalfd, so that nothing ever runs in signal context. The
- * commands poll two words from their own loop; only the second stop acts here, because then the
- * loop is what hangs.
+ * commands poll two words from their own loop. Two things act here, because then the loop is what
+ * hangs: the second stop, and the end of the patience with which the first one is followed. A call
+ * to a server that is frozen cannot be taken back, only left behind.
  */
 #include "process_internal.h"
 #include "sync.h"
@@ -18,13 +19,25 @@
 
 static struct {
     struct sync_thread *thread;
-    int signal_fd, end_fd;
-    /* writes: signal thread; reads: main; relaxed: they carry no data */
-    _Atomic uint32_t stops;
+    int signal_fd, end_fd, kick_fd;
+    /* writes: signal thread; reads: main; relaxed: it carries no data */
     _Atomic uint32_t reloads;
     uint32_t reloads_taken; /* main's own */
-    uint64_t first_ns;      /* of the first stop; the signal thread's own */
-} signals = {.signal_fd = -1, .end_fd = -1};
+    /* when the first stop came, 0 = not yet
+     * writes: signal thread, release; reads: main, acquire */
+    _Atomic uint64_t first_ns;
+    /* The end of all patience: `patience_ms` after the first stop, `leave_ns` in any case.
+     * writes: main, release, then a kick; reads: signal thread, acquire: `leave_code` is older */
+    _Atomic uint64_t patience_ms, leave_ns;
+    _Atomic int leave_code;
+} signals = {
+    .signal_fd = -1,
+    .end_fd = -1,
+    .kick_fd = -1,
+    .patience_ms = UINT64_MAX,
+    .leave_ns = UINT64_MAX,
+    .leave_code = EXIT_STOPPED,
+};
 
 static void fill_mask(sigset_t *mask)
 {
@@ -50,11 +63,12 @@ void signals_block(void)
 static void stop_at_second(void)
 {
     const uint64_t now_ns = base_mono_ns();
-    if (signals.first_ns != 0 && now_ns - signals.first_ns < SAME_WISH_MS * BASE_NS_PER_MS) {
+    const uint64_t first_ns = signals_stopped_ns();
+    if (first_ns != 0 && now_ns - first_ns < SAME_WISH_MS * BASE_NS_PER_MS) {
         return;
     }
-    if (atomic_fetch_add_explicit(&signals.stops, 1, memory_order_relaxed) == 0) {
-        signals.first_ns = now_ns;
+    if (first_ns == 0) {
+        atomic_store_explicit(&signals.first_ns, now_ns, memory_order_release);
         base_log_info("process", "event=stop_wanted second=\"a second signal ends at once\"");
         return;
     }
@@ -77,20 +91,80 @@ static void take_signals(void)
     }
 }
 
+static uint64_t end_of_patience(void)
+{
+    uint64_t end_ns = atomic_load_explicit(&signals.leave_ns, memory_order_acquire);
+    uint64_t patience_ms = atomic_load_explicit(&signals.patience_ms, memory_order_acquire);
+    uint64_t first_ns = signals_stopped_ns();
+    if (first_ns != 0 && patience_ms < UINT64_MAX / BASE_NS_PER_MS / 2) {
+        uint64_t after_ns = first_ns + patience_ms * BASE_NS_PER_MS;
+        end_ns = after_ns < end_ns ? after_ns : end_ns;
+    }
+    return end_ns;
+}
+
+/* No destructor may run: whoever hangs stands in the middle of a library. */
+static void leave_if_due(uint64_t end_ns)
+{
+    if (base_mono_ns() < end_ns) {
+        return;
+    }
+    base_log_warn("process", "event=left_behind what=\"a call that does not return\" "
+                             "then=\"leases run out by themselves\"");
+    _exit(atomic_load_explicit(&signals.leave_code, memory_order_relaxed));
+}
+
+static int poll_timeout_ms(uint64_t end_ns)
+{
+    const uint64_t now_ns = base_mono_ns();
+    if (end_ns == UINT64_MAX) {
+        return -1;
+    }
+    uint64_t left_ms = end_ns > now_ns ? (end_ns - now_ns) / BASE_NS_PER_MS + 1 : 0;
+    return left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
+}
+
 static void run(void *arg)
 {
     (void)arg;
     struct pollfd fds[] = {{.fd = signals.signal_fd, .events = POLLIN},
-                           {.fd = signals.end_fd, .events = POLLIN}};
+                           {.fd = signals.end_fd, .events = POLLIN},
+                           {.fd = signals.kick_fd, .events = POLLIN}};
     for (;;) {
-        if (poll(fds, BASE_ARRAY_LEN(fds), -1) < 0 && errno != EINTR) {
+        uint64_t end_ns = end_of_patience();
+        leave_if_due(end_ns);
+        if (poll(fds, BASE_ARRAY_LEN(fds), poll_timeout_ms(end_ns)) < 0 && errno != EINTR) {
             return;
         }
         if (fds[1].revents != 0) {
             return;
         }
+        uint64_t kicks;
+        ssize_t ignored = read(signals.kick_fd, &kicks, sizeof kicks);
+        (void)ignored;
         take_signals();
     }
+}
+
+static void kick(void)
+{
+    const uint64_t one = 1;
+    ssize_t ignored = signals.kick_fd >= 0 ? write(signals.kick_fd, &one, sizeof one) : 0;
+    (void)ignored;
+}
+
+void signals_set_patience(uint64_t patience_ms, enum exit_code code)
+{
+    atomic_store_explicit(&signals.leave_code, (int)code, memory_order_relaxed);
+    atomic_store_explicit(&signals.patience_ms, patience_ms, memory_order_release);
+    kick();
+}
+
+void signals_leave_by(uint64_t deadline_ns, enum exit_code code)
+{
+    atomic_store_explicit(&signals.leave_code, (int)code, memory_order_relaxed);
+    atomic_store_explicit(&signals.leave_ns, deadline_ns, memory_order_release);
+    kick();
 }
 
 enum gleaner_status signals_start(struct base_error *error)
@@ -99,7 +173,8 @@ enum gleaner_status signals_start(struct base_error *error)
     fill_mask(&mask);
     signals.signal_fd = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
     signals.end_fd = eventfd(0, EFD_CLOEXEC);
-    if (signals.signal_fd < 0 || signals.end_fd < 0) {
+    signals.kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (signals.signal_fd < 0 || signals.end_fd < 0 || signals.kick_fd < 0) {
         return base_error_set(error, GLEANER_E_IO, "no descriptor for signals: %s",
                               strerror(errno));
     }
@@ -112,18 +187,23 @@ void signals_stop(void)
     if (signals.thread != NULL && write(signals.end_fd, &one, sizeof one) == (ssize_t)sizeof one) {
         sync_thread_join(&signals.thread);
     }
-    if (signals.signal_fd >= 0) {
-        (void)close(signals.signal_fd);
+    int *const fds[] = {&signals.signal_fd, &signals.end_fd, &signals.kick_fd};
+    for (size_t i = 0; i < BASE_ARRAY_LEN(fds); i++) {
+        if (*fds[i] >= 0) {
+            (void)close(*fds[i]);
+        }
+        *fds[i] = -1;
     }
-    if (signals.end_fd >= 0) {
-        (void)close(signals.end_fd);
-    }
-    signals.signal_fd = signals.end_fd = -1;
+}
+
+uint64_t signals_stopped_ns(void)
+{
+    return atomic_load_explicit(&signals.first_ns, memory_order_acquire);
 }
 
 bool signals_stop_wanted(void)
 {
-    return atomic_load_explicit(&signals.stops, memory_order_relaxed) > 0;
+    return signals_stopped_ns() != 0;
 }
 
 bool signals_take_reload(void)

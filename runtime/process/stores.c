@@ -232,9 +232,21 @@ enum gleaner_status work_open_stores(struct work *work, const struct settings *s
 /* How long the drivers' pool may take to end; the stores are closed by then. */
 #define DB_CLOSE_MS 2000
 
+/* ... and the rest of the closing of what ran. */
+#define CLOSE_MS (DB_CLOSE_MS + 600)
+
+void work_close_soon(struct work *work, enum exit_code code)
+{
+    if (work->db != NULL) {
+        signals_leave_by(base_mono_ns() + CLOSE_MS * BASE_NS_PER_MS, code);
+    }
+    work_close(work);
+}
+
 void work_close(struct work *work)
 {
     admin_server_stop(&work->server);
+    work_count_end(work);
     if (work->workers != NULL) {
         worker_group_request_stop(work->workers, base_mono_ns());
         worker_group_join(&work->workers);

@@ -219,21 +219,67 @@ void work_start_server(struct work *work, const char *command)
 
 /* ---- stopping ---- */
 
-/* After the deadline the workers release what is left; that is local work and short. */
-#define RELEASE_MS 1000
+/* A stop is followed for drain_ms and this: then the process ends, whatever hangs. With a server it
+ * is a call that does not return, and the bar is drain + 0.6 s; without one, a module. */
+#define PATIENCE_SERVER_MS 500
+#define PATIENCE_LOCAL_MS 5000
+/* Of that: after the deadline what is left is released; then the store is asked for its counts. */
+#define RELEASE_SERVER_MS 150
+#define RELEASE_LOCAL_MS 1000
+#define COUNT_MS 1000
+#define SUMMARY_MS 250 /* what is left for the summary and the closing */
 #define DRAIN_POLL_MS 10
+
+void work_set_patience(const struct work *work, uint64_t drain_ms, enum exit_code code)
+{
+    uint64_t more_ms = work->db != NULL ? PATIENCE_SERVER_MS : PATIENCE_LOCAL_MS;
+    signals_set_patience(drain_ms + more_ms, code);
+}
+
+static uint64_t stopped_ns(void)
+{
+    uint64_t at_ns = signals_stopped_ns();
+    return at_ns != 0 ? at_ns : base_mono_ns();
+}
 
 void work_drain(struct work *work, uint64_t drain_ms)
 {
     atomic_store_explicit(&work->is_stopping, true, memory_order_relaxed);
-    uint64_t deadline_ns = base_mono_ns() + drain_ms * BASE_NS_PER_MS;
+    uint64_t deadline_ns = stopped_ns() + drain_ms * BASE_NS_PER_MS;
     worker_group_request_stop(work->workers, deadline_ns);
-    uint64_t end_ns = deadline_ns + RELEASE_MS * BASE_NS_PER_MS;
+    uint64_t release_ms = work->db != NULL ? RELEASE_SERVER_MS : RELEASE_LOCAL_MS;
+    uint64_t end_ns = deadline_ns + release_ms * BASE_NS_PER_MS;
+    work->count_by_ns = deadline_ns + (PATIENCE_SERVER_MS - SUMMARY_MS) * BASE_NS_PER_MS;
     struct worker_stats stats;
     worker_group_read_stats(work->workers, &stats);
     while (stats.in_flight > 0 && base_mono_ns() < end_ns) {
         (void)poll(NULL, 0, DRAIN_POLL_MS);
         worker_group_read_stats(work->workers, &stats);
+    }
+}
+
+/* A frontier in the data directory answers; a server may not. */
+static uint64_t count_deadline(const struct work *work)
+{
+    if (work->db == NULL || work->tiered != NULL) {
+        return BASE_NO_DEADLINE;
+    }
+    uint64_t soon_ns = base_mono_ns() + COUNT_MS * BASE_NS_PER_MS;
+    return work->count_by_ns != 0 && work->count_by_ns < soon_ns ? work->count_by_ns : soon_ns;
+}
+
+void work_read_last(struct work *work, struct admin_figures *out)
+{
+    struct store_counts counts;
+    bool is_good = false;
+    /* One that was started for the progress line is older than what was settled since. */
+    (void)work_count_take(work, count_deadline(work), &counts, &is_good);
+    work_count_start(work);
+    bool is_counted = work_count_take(work, count_deadline(work), &counts, &is_good);
+    admin_read(&work->sources, ADMIN_MEMORY_ONLY, out);
+    out->has_jobs = is_counted && is_good;
+    if (out->has_jobs) {
+        out->jobs = counts;
     }
 }
 
