@@ -23,6 +23,7 @@
  *
  * ABI: structs start with their size; fields are only appended.
  *   2026-11-23  version 1
+ *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), options.max_pool_size_limit
  */
 #ifndef GLEANER_DB_H
 #define GLEANER_DB_H
@@ -84,6 +85,9 @@ struct gleaner_db_options {
      * 500: libmongoc takes up to 0.5 s for each, healthy or not (fact 3). A program that leaves
      * right after takes less and ends with _exit(): the reaper is still at it in the background. */
     uint32_t close_wait_ms;
+    /* What gleaner_db_configure() may raise max_pool_size to, default 32 or twice max_pool_size, at
+     * most 100: the table's places are reserved when it is opened. */
+    uint32_t max_pool_size_limit;
 };
 GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
 
@@ -96,6 +100,26 @@ GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
 GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
 gleaner_db_open(const struct gleaner_db_options *options, struct gleaner_db **out,
                 struct gleaner_error *error);
+
+/**
+ * Other settings while it runs: `options` is the whole new set, as for gleaner_db_open(). All is
+ * checked before anything is changed; then all of it holds at once, before this returns.
+ *
+ * Sizes, intervals, thresholds, the storm limit and back-off hold from now on. A changed URI,
+ * app_name, database, driver_pools, time-out of the driver or no_retry_writes is taken up by a
+ * rolling refresh: no operation fails; until a connection made the new way answers, the old ones
+ * serve on (tried again every 5 s, said in the log). A server that is not in use now is asked at
+ * its new address at once; a fallback that is taken away while in use is left.
+ *
+ * Thread: [any] but the one on_state is called on; one after the other.
+ * Errors: GLEANER_E_CONFIG   a value is wrong, or cannot change while open: the message names it
+ *                            (uri to NULL, on_state, max_pool_size_limit, max_pool_size above it);
+ *         GLEANER_E_INVALID  called from on_state; GLEANER_E_NOMEM; GLEANER_E_CLOSED.
+ *         Nothing was changed then.
+ */
+GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
+gleaner_db_configure(struct gleaner_db *db, const struct gleaner_db_options *options,
+                     struct gleaner_error *error);
 
 /* A client on loan. Plain data; give the same struct back. */
 struct gleaner_client {

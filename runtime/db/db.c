@@ -5,14 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOL_FIRST_CHECK_MS 5000
 #define SLOW_CALLERS_MS 100 /* they were all answered by the closing of the pool */
+
+static void state_changed(void *ctx, const struct connection_snapshot *snapshot)
+{
+    struct gleaner_db *db = ctx;
+    if (db->on_state != NULL) {
+        db->on_state(db->on_state_ctx, connection_phase_name(snapshot->phase),
+                     connection_tier_name(snapshot->tier), snapshot->reason);
+    }
+}
+
+static enum gleaner_status create_supervisor(struct gleaner_db *db, struct base_error *error)
+{
+    struct supervisor_config config;
+    db->mongo = db_mongo_options(&db->settings);
+    db_supervisor_config(&db->settings, &db->mongo, &config);
+    config.clock = base_clock_real();
+    config.driver = supervisor_mongo_driver(&db->mongo);
+    config.on_state = state_changed;
+    config.on_state_ctx = db;
+    return supervisor_create(&config, &db->supervisor, error);
+}
 
 static enum gleaner_status build(struct gleaner_db *db, struct base_error *error)
 {
-    struct supervisor_config config;
-    db_supervisor_config(db, &config);
-    enum gleaner_status status = supervisor_create(&config, &db->supervisor, error);
+    enum gleaner_status status = create_supervisor(db, error);
     if (status != GLEANER_OK) {
         return status;
     }
@@ -20,18 +38,11 @@ static enum gleaner_status build(struct gleaner_db *db, struct base_error *error
     db->pool = supervisor_pool(db->supervisor);
     db->connection = supervisor_connection(db->supervisor);
     db->published = connection_published(db->connection);
-    struct monitor_config monitor_config = {
-        .health_interval_ms = db->options.health_interval_ms,
-        .unhealthy_after = db->options.unhealthy_after,
-        .pool_first_ms = db->options.pool_check_interval_ms < POOL_FIRST_CHECK_MS
-                             ? db->options.pool_check_interval_ms
-                             : POOL_FIRST_CHECK_MS,
-        .pool_interval_ms = db->options.pool_check_interval_ms,
-        .connection_interval_ms = db->options.connection_check_interval_ms,
-        .connect_ms = db->options.connect_ms,
-        .max_size = db->options.max_pool_size,
-    };
+    struct monitor_config monitor_config = db_monitor_config(&db->settings);
     status = monitors_create(db->supervisor, &monitor_config, &db->monitors);
+    if (status == GLEANER_OK) {
+        status = sync_mutex_create(&db->configuring);
+    }
     if (status == GLEANER_OK) {
         status = supervisor_start(db->supervisor);
     }
@@ -42,9 +53,20 @@ static enum gleaner_status build(struct gleaner_db *db, struct base_error *error
 static void free_db(struct gleaner_db *db)
 {
     monitors_destroy(&db->monitors);
-    db_options_fini(db);
+    sync_mutex_destroy(&db->configuring);
+    db_settings_fini(&db->settings);
     db->magic = 0;
     free(db);
+}
+
+enum gleaner_status db_tell(struct gleaner_error *out, enum gleaner_status status,
+                            const struct base_error *detail)
+{
+    if (out != NULL && status != GLEANER_OK) {
+        out->status = status;
+        snprintf(out->message, sizeof(out->message), "%s", detail->message);
+    }
+    return status;
 }
 
 enum gleaner_status gleaner_db_open(const struct gleaner_db_options *options,
@@ -59,7 +81,9 @@ enum gleaner_status gleaner_db_open(const struct gleaner_db_options *options,
         db != NULL ? GLEANER_OK : base_error_set(&detail, GLEANER_E_NOMEM, "out of memory");
     if (status == GLEANER_OK) {
         db->magic = DB_MAGIC;
-        status = db_options_apply(db, options, &detail);
+        status = db_settings_take(&db->settings, options, &detail);
+        db->on_state = db->settings.options.on_state;
+        db->on_state_ctx = db->settings.options.on_state_ctx;
     }
     if (status == GLEANER_OK) {
         status = build(db, &detail);
@@ -74,11 +98,7 @@ enum gleaner_status gleaner_db_open(const struct gleaner_db_options *options,
         }
         free_db(db);
     }
-    if (error != NULL) {
-        error->status = status;
-        snprintf(error->message, sizeof(error->message), "%s", detail.message);
-    }
-    return status;
+    return db_tell(error, status, &detail);
 }
 
 /* Databases whose loans never came back: kept for late returns, reachable for leak checkers. */

@@ -9,11 +9,20 @@
 
 #define DB_MAGIC UINT32_C(0x474c4442)
 
+/* Options with their defaults filled in and their strings copied. */
+struct db_settings {
+    struct gleaner_db_options options; /* its strings are those below */
+    char *uri, *fallback_uri, *app_name, *database;
+};
+
 struct gleaner_db {
     uint32_t magic;
-    struct gleaner_db_options options; /* copied, defaults filled in */
-    struct mongo_options mongo; /* what every endpoint shares; the driver table points here */
-    char *uri, *fallback_uri, *app_name, *database;
+    struct sync_mutex *configuring; /* protects settings; taken by gleaner_db_configure() alone */
+    struct db_settings settings;
+    struct mongo_options mongo; /* of the first settings, for the driver table */
+    /* never change: read on the supervisor thread */
+    void (*on_state)(void *ctx, const char *phase, const char *tier, const char *reason);
+    void *on_state_ctx;
     struct supervisor *supervisor;
     struct monitors *monitors;
     /* The same, for check ins with an error: stays when close takes the one above away, because
@@ -31,10 +40,19 @@ struct gleaner_db {
 };
 
 /* options.c */
-enum gleaner_status db_options_apply(struct gleaner_db *db, const struct gleaner_db_options *given,
+/** Checks and copies; *settings is to be finished in any case. */
+enum gleaner_status db_settings_take(struct db_settings *settings,
+                                     const struct gleaner_db_options *given,
                                      struct base_error *error);
-void db_options_fini(struct gleaner_db *db);
-/** The names that gleaner_db_open() gives out must not move with the ABI. */
-void db_supervisor_config(struct gleaner_db *db, struct supervisor_config *out);
+void db_settings_fini(struct db_settings *settings);
+struct mongo_options db_mongo_options(const struct db_settings *settings);
+/** What the settings say; clock, driver and callbacks are left empty. */
+void db_supervisor_config(const struct db_settings *settings, const struct mongo_options *mongo,
+                          struct supervisor_config *out);
+struct monitor_config db_monitor_config(const struct db_settings *settings);
+
+/** For the caller, who may not want to know. Returns status. */
+enum gleaner_status db_tell(struct gleaner_error *out, enum gleaner_status status,
+                            const struct base_error *detail);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define CONDEMNED_SLOTS 16
+#define POOL_FIRST_CHECK_MS 5000
 
 void gleaner_db_options_init(struct gleaner_db_options *options)
 {
@@ -42,8 +43,16 @@ static const struct number {
     NUMBER(return_span_ms, 3000, 1, 3600000),
     NUMBER(driver_pools, 2, 1, SUPERVISOR_MAX_SHARDS),
     NUMBER(close_wait_ms, 500, 1, 500),
+    NUMBER(max_pool_size_limit, 0, 1, 100), /* its default depends: see default_limit() */
 #undef NUMBER
 };
+
+/* The table's places are fixed: room to grow is reserved, within reason. */
+static uint32_t default_limit(uint32_t max_pool_size)
+{
+    uint32_t twice = 2 * max_pool_size;
+    return twice < 32 ? 32 : twice > 100 ? 100 : twice;
+}
 
 static uint32_t *number_at(struct gleaner_db_options *options, const struct number *number)
 {
@@ -56,12 +65,18 @@ static enum gleaner_status fill_numbers(struct gleaner_db_options *options,
     for (size_t i = 0; i < BASE_ARRAY_LEN(numbers); i++) {
         uint32_t *value = number_at(options, &numbers[i]);
         if (*value == 0) {
-            *value = numbers[i].fallback;
+            *value = numbers[i].fallback > 0 ? numbers[i].fallback
+                                             : default_limit(options->max_pool_size);
         }
         if (*value < numbers[i].least || *value > numbers[i].most) {
             return base_error_set(error, GLEANER_E_CONFIG, "%s must be %u..%u, is %u",
                                   numbers[i].name, numbers[i].least, numbers[i].most, *value);
         }
+    }
+    if (options->max_pool_size > options->max_pool_size_limit) {
+        return base_error_set(error, GLEANER_E_CONFIG,
+                              "max_pool_size (%u) must not be above max_pool_size_limit (%u)",
+                              options->max_pool_size, options->max_pool_size_limit);
     }
     if (options->min_pool_size > options->max_pool_size) {
         options->min_pool_size = options->max_pool_size;
@@ -90,10 +105,11 @@ static enum gleaner_status check_uri(const char *which, const char *uri, struct 
     return base_error_set(error, GLEANER_E_CONFIG, "%s: %s", which, detail.message);
 }
 
-enum gleaner_status db_options_apply(struct gleaner_db *db, const struct gleaner_db_options *given,
+enum gleaner_status db_settings_take(struct db_settings *settings,
+                                     const struct gleaner_db_options *given,
                                      struct base_error *error)
 {
-    struct gleaner_db_options *options = &db->options;
+    struct gleaner_db_options *options = &settings->options;
     if (given->size < offsetof(struct gleaner_db_options, on_state)) {
         return base_error_set(error, GLEANER_E_CONFIG,
                               "options.size is %zu: call gleaner_db_options_init() first",
@@ -101,70 +117,84 @@ enum gleaner_status db_options_apply(struct gleaner_db *db, const struct gleaner
     }
     gleaner_db_options_init(options);
     memcpy(options, given, given->size < sizeof(*options) ? given->size : sizeof(*options));
-    if (!copy_string(&db->uri, given->uri, NULL) ||
-        !copy_string(&db->fallback_uri, given->fallback_uri, NULL) ||
-        !copy_string(&db->app_name, given->app_name, "gleaner") ||
-        !copy_string(&db->database, given->database, "bambisleep")) {
+    if (!copy_string(&settings->uri, options->uri, NULL) ||
+        !copy_string(&settings->fallback_uri, options->fallback_uri, NULL) ||
+        !copy_string(&settings->app_name, options->app_name, "gleaner") ||
+        !copy_string(&settings->database, options->database, "bambisleep")) {
         return base_error_set(error, GLEANER_E_NOMEM, "out of memory");
     }
+    options->uri = settings->uri;
+    options->fallback_uri = settings->fallback_uri;
+    options->app_name = settings->app_name;
+    options->database = settings->database;
     enum gleaner_status status = fill_numbers(options, error);
     if (status == GLEANER_OK) {
-        status = check_uri("uri", db->uri, error);
+        status = check_uri("uri", settings->uri, error);
     }
-    return status == GLEANER_OK ? check_uri("fallback_uri", db->fallback_uri, error) : status;
+    return status == GLEANER_OK ? check_uri("fallback_uri", settings->fallback_uri, error) : status;
 }
 
-void db_options_fini(struct gleaner_db *db)
+void db_settings_fini(struct db_settings *settings)
 {
-    free(db->uri);
-    free(db->fallback_uri);
-    free(db->app_name);
-    free(db->database);
+    free(settings->uri);
+    free(settings->fallback_uri);
+    free(settings->app_name);
+    free(settings->database);
+    *settings = (struct db_settings){0};
 }
 
-static void state_changed(void *ctx, const struct connection_snapshot *snapshot)
+/* Clients above max_pool_size while a refresh rolls. */
+static uint32_t refresh_extra(uint32_t max_pool_size)
 {
-    struct gleaner_db *db = ctx;
-    if (db->options.on_state != NULL) {
-        db->options.on_state(db->options.on_state_ctx, connection_phase_name(snapshot->phase),
-                             connection_tier_name(snapshot->tier), snapshot->reason);
-    }
+    return max_pool_size >= 16 ? max_pool_size / 8 : 2;
 }
 
-static void mongo_options_of(struct gleaner_db *db)
+/* Condemned connects (a dozen at most) and loans of a dropped generation keep their slots for a
+ * while; and there is room to grow. */
+static uint32_t slot_capacity(const struct gleaner_db_options *options)
 {
-    db->mongo = (struct mongo_options){
-        .default_db = db->database,
-        .server_selection_ms = db->options.server_selection_ms,
-        .connect_ms = db->options.connect_ms,
-        .socket_ms = db->options.socket_ms,
-        .heartbeat_ms = db->options.heartbeat_ms,
-        .retry_writes = !db->options.no_retry_writes,
+    uint32_t now =
+        2 * options->max_pool_size + refresh_extra(options->max_pool_size) + CONDEMNED_SLOTS;
+    uint32_t grown = options->max_pool_size_limit + refresh_extra(options->max_pool_size_limit);
+    return now > grown ? now : grown;
+}
+
+static struct pool_config pool_config_of(const struct gleaner_db_options *options)
+{
+    return (struct pool_config){
+        .slot_capacity = slot_capacity(options),
+        .max_size = options->max_pool_size,
+        .min_size = options->min_pool_size,
+        .max_connecting = options->max_connecting,
+        .refresh_extra = refresh_extra(options->max_pool_size),
+        .wait_queue_timeout_ms = options->wait_queue_timeout_ms,
+        .max_idle_ms = options->max_idle_ms,
+        .address = "gleaner",
     };
 }
 
-void db_supervisor_config(struct gleaner_db *db, struct supervisor_config *out)
+struct mongo_options db_mongo_options(const struct db_settings *settings)
 {
-    const struct gleaner_db_options *options = &db->options;
-    uint32_t extra = options->max_pool_size >= 16 ? options->max_pool_size / 8 : 2;
-    mongo_options_of(db);
+    return (struct mongo_options){
+        .default_db = settings->database,
+        .server_selection_ms = settings->options.server_selection_ms,
+        .connect_ms = settings->options.connect_ms,
+        .socket_ms = settings->options.socket_ms,
+        .heartbeat_ms = settings->options.heartbeat_ms,
+        .retry_writes = !settings->options.no_retry_writes,
+    };
+}
+
+void db_supervisor_config(const struct db_settings *settings, const struct mongo_options *mongo,
+                          struct supervisor_config *out)
+{
+    const struct gleaner_db_options *options = &settings->options;
     *out = (struct supervisor_config){
-        .primary_uri = db->uri,
-        .fallback_uri = db->fallback_uri,
-        .app_name = db->app_name,
-        .pool =
-            {
-                /* condemned connects (a dozen at most) and loans of a dropped generation keep
-                 * their slots for a while */
-                .slot_capacity = 2 * options->max_pool_size + extra + CONDEMNED_SLOTS,
-                .max_size = options->max_pool_size,
-                .min_size = options->min_pool_size,
-                .max_connecting = options->max_connecting,
-                .refresh_extra = extra,
-                .wait_queue_timeout_ms = options->wait_queue_timeout_ms,
-                .max_idle_ms = options->max_idle_ms,
-                .address = "gleaner",
-            },
+        .primary_uri = settings->uri,
+        .fallback_uri = settings->fallback_uri,
+        .app_name = settings->app_name,
+        .mongo = mongo,
+        .pool = pool_config_of(options),
         .shards = options->driver_pools < options->max_pool_size ? options->driver_pools
                                                                  : options->max_pool_size,
         .connect_ms = options->connect_ms,
@@ -176,9 +206,20 @@ void db_supervisor_config(struct gleaner_db *db, struct supervisor_config *out)
         .return_checks = options->return_checks,
         .return_span_ms = options->return_span_ms,
         .stop_within_ms = options->close_wait_ms,
-        .clock = base_clock_real(),
-        .driver = supervisor_mongo_driver(&db->mongo),
-        .on_state = state_changed,
-        .on_state_ctx = db,
+    };
+}
+
+struct monitor_config db_monitor_config(const struct db_settings *settings)
+{
+    const struct gleaner_db_options *options = &settings->options;
+    uint32_t period_ms = options->pool_check_interval_ms;
+    return (struct monitor_config){
+        .health_interval_ms = options->health_interval_ms,
+        .unhealthy_after = options->unhealthy_after,
+        .pool_first_ms = period_ms < POOL_FIRST_CHECK_MS ? period_ms : POOL_FIRST_CHECK_MS,
+        .pool_interval_ms = period_ms,
+        .connection_interval_ms = options->connection_check_interval_ms,
+        .connect_ms = options->connect_ms,
+        .max_size = options->max_pool_size,
     };
 }

@@ -12,7 +12,7 @@ enum gleaner_status monitors_create(struct supervisor *supervisor,
     }
     monitors->magic = MONITOR_MAGIC;
     monitors->supervisor = supervisor;
-    monitors->config = *config;
+    monitors_take_config(monitors, config);
     monitors->created_before = -1;
     atomic_store_explicit(&monitors->server_current, -1, memory_order_relaxed);
     atomic_store_explicit(&monitors->server_available, -1, memory_order_relaxed);
@@ -20,12 +20,13 @@ enum gleaner_status monitors_create(struct supervisor *supervisor,
     alerts_init(&monitors->alerts);
     monitors->health_task = supervisor_add_task(supervisor, "health", config->health_interval_ms,
                                                 health_monitor_run, monitors);
-    int pool_task =
+    monitors->pool_task =
         supervisor_add_task(supervisor, "pool", config->pool_first_ms, pool_monitor_run, monitors);
-    int connection_task =
+    monitors->connection_task =
         supervisor_add_task(supervisor, "connections", config->connection_interval_ms,
                             connection_monitor_run, monitors);
-    BASE_ASSERT(monitors->health_task >= 0 && pool_task >= 0 && connection_task >= 0);
+    BASE_ASSERT(monitors->health_task >= 0 && monitors->pool_task >= 0 &&
+                monitors->connection_task >= 0);
     *out = monitors;
     return GLEANER_OK;
 }
@@ -50,7 +51,7 @@ static void read_pool(struct monitors *monitors, uint64_t now_ns,
     out->in_use = stats.in_use;
     out->pending = stats.pending;
     out->waiting = stats.waiting;
-    out->max_size = monitors->config.max_size;
+    out->max_size = atomic_load_explicit(&monitors->shown_max_size, memory_order_relaxed);
     out->oldest_in_use_ms = stats.oldest_in_use_ns / BASE_NS_PER_MS;
     out->oldest_pending_ms = stats.oldest_pending_ns / BASE_NS_PER_MS;
     out->oldest_wait_ms = stats.oldest_wait_ns / BASE_NS_PER_MS;
@@ -95,7 +96,7 @@ static void read_monitors(struct monitors *monitors, uint64_t now_ns,
     connection_copy(supervisor_connection(monitors->supervisor), &snapshot);
     out->is_healthy =
         (snapshot.phase == CONNECTION_CONNECTED || snapshot.phase == CONNECTION_FALLBACK) &&
-        out->failed_checks_in_row < monitors->config.unhealthy_after;
+        out->failed_checks_in_row < READ(shown_unhealthy_after);
     sync_read_lock();
     out->alerts = ((const struct alert_list *)sync_read(&monitors->alerts.published))->count;
     sync_read_unlock();

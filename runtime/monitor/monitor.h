@@ -27,6 +27,9 @@ struct monitor_config {
 GLEANER_MUST_CHECK enum gleaner_status monitors_create(struct supervisor *supervisor,
                                                        const struct monitor_config *config,
                                                        struct monitors **out);
+/** Other intervals and limits from now on: what is due later than they say is done by then.
+ *  Thread: [supervisor]. */
+void monitors_configure(struct monitors *monitors, const struct monitor_config *config);
 /** After the supervisor has stopped. [owner] */
 void monitors_destroy(struct monitors **monitors);
 

@@ -51,14 +51,20 @@ struct monitors {
     _Atomic uint64_t last_round_trip_ns;
     _Atomic int64_t server_current, server_available, server_total_created;
 
+    /* of the configuration, for readers. writes: supervisor (relaxed); reads: any (relaxed) */
+    _Atomic uint32_t shown_max_size, shown_unhealthy_after;
+
     /* [supervisor] */
-    int health_task;
+    int health_task, pool_task, connection_task;
     bool health_is_asked;
     bool connection_is_refused; /* the user may not see; said once */
     int64_t created_before;     /* totalCreated at the last look, -1 = none */
     uint64_t created_at_ns;
     uint32_t starved_checks;
 };
+
+/** configure.c: a configuration, the first or another. */
+void monitors_take_config(struct monitors *monitors, const struct monitor_config *config);
 
 uint64_t health_monitor_run(void *ctx, uint64_t now_ns);
 uint64_t pool_monitor_run(void *ctx, uint64_t now_ns);

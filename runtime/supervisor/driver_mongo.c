@@ -7,7 +7,8 @@
 static enum gleaner_status open_endpoint(void *ctx, const struct supervisor_target *target,
                                          void **endpoint, struct base_error *error)
 {
-    struct mongo_options options = *(const struct mongo_options *)ctx;
+    struct mongo_options options =
+        target->options != NULL ? *target->options : *(const struct mongo_options *)ctx;
     options.uri = target->uri;
     options.app_name = target->app_name;
     options.max_clients = target->max_clients;

@@ -22,7 +22,8 @@ static enum gleaner_status open_shards(struct endpoint *endpoint, uint32_t shard
     struct supervisor *supervisor = endpoint->supervisor;
     const struct supervisor_driver *driver = &supervisor->config.driver;
     struct supervisor_target target = {
-        .uri = supervisor->tiers[endpoint->tier].uri,
+        .uri = endpoint->target->uri,
+        .options = endpoint->target->has_options ? &endpoint->target->options : NULL,
         .app_name = endpoint->app_name,
         .max_clients = max_clients,
         .on_heartbeat = note_heartbeat,
@@ -39,17 +40,18 @@ static enum gleaner_status open_shards(struct endpoint *endpoint, uint32_t shard
     return GLEANER_OK;
 }
 
-struct endpoint *endpoint_open(struct supervisor *supervisor, enum connection_tier tier,
-                               uint32_t shards, const char *app_name, uint32_t max_clients,
-                               struct base_error *error)
+struct endpoint *endpoint_open(const struct job *job, uint32_t shards, const char *app_name,
+                               uint32_t max_clients, struct base_error *error)
 {
+    struct supervisor *supervisor = job->supervisor;
     struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
     if (endpoint == NULL) {
         (void)base_error_set(error, GLEANER_E_NOMEM, "out of memory opening a driver pool");
         return NULL;
     }
     endpoint->supervisor = supervisor;
-    endpoint->tier = tier;
+    endpoint->tier = job->tier;
+    endpoint->target = target_ref(job->target);
     endpoint->serial =
         atomic_fetch_add_explicit(&supervisor->endpoint_serial, 1, memory_order_relaxed) + 1;
     atomic_store_explicit(&endpoint->refs, 1, memory_order_relaxed);

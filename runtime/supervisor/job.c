@@ -16,6 +16,7 @@ struct job *job_create(struct supervisor *supervisor, enum job_kind kind, enum c
         job->supervisor = supervisor;
         job->kind = kind;
         job->tier = tier;
+        job->target = target_ref(supervisor->tiers[tier].target);
         atomic_fetch_add_explicit(&supervisor->jobs_alive, 1, memory_order_relaxed);
     }
     return job;
@@ -43,6 +44,7 @@ void job_dispose(struct job *job)
     client_discard(job->old_probe_client);
     endpoint_unref(job->data);
     endpoint_unref(job->probe_endpoint);
+    target_unref(job->target);
     free(job);
     /* release: the reaper that sees 0 sees what was handed over above */
     atomic_fetch_sub_explicit(&supervisor->jobs_alive, 1, memory_order_release);
@@ -65,10 +67,9 @@ static struct endpoint *open_endpoint(struct job *job, uint32_t shards, const ch
 {
     char app_name[129];
     struct base_error error = {0};
-    snprintf(app_name, sizeof(app_name), "%.80s/%ld/%s", job->supervisor->config.app_name,
+    snprintf(app_name, sizeof(app_name), "%.80s/%ld/%s", job->target->app_name,
              (long)getpid(), suffix);
-    struct endpoint *endpoint =
-        endpoint_open(job->supervisor, job->tier, shards, app_name, max_clients, &error);
+    struct endpoint *endpoint = endpoint_open(job, shards, app_name, max_clients, &error);
     if (endpoint == NULL) {
         *status = fail(job, error.status, error.message);
     }
@@ -120,12 +121,12 @@ static enum gleaner_status probe(struct job *job)
 /* A new generation of driver pools, and its first client, connected. */
 static enum gleaner_status renew(struct job *job)
 {
-    const struct supervisor_config *config = &job->supervisor->config;
+    uint32_t capacity = job->supervisor->config.pool.slot_capacity; /* never changes */
     enum gleaner_status status = GLEANER_OK;
     char number[16];
     snprintf(number, sizeof(number), "%u", job->generation);
     /* the driver's pool is never waited in: room for every slot, and for recycled ones */
-    job->data = open_endpoint(job, config->shards, number, 2 * config->pool.slot_capacity, &status);
+    job->data = open_endpoint(job, job->target->shards, number, 2 * capacity, &status);
     if (job->data == NULL) {
         return status;
     }

@@ -53,6 +53,7 @@ static bool close_one_endpoint(struct supervisor *supervisor)
     for (uint32_t i = 0; i < endpoint->shard_count; i++) {
         driver->close(driver->ctx, endpoint->shards[i]);
     }
+    target_unref(endpoint->target);
     free(endpoint);
     atomic_fetch_sub_explicit(&supervisor->endpoints_alive, 1, memory_order_relaxed);
     supervisor_unref(supervisor);

@@ -28,6 +28,11 @@ void refresh_begin(struct supervisor *supervisor, uint64_t now_ns)
         supervisor_run_task_at(supervisor, supervisor->task_refresh, now_ns + BASE_NS_PER_S);
         return;
     }
+    struct tier *tier = &supervisor->tiers[job->tier];
+    if (tier->next != NULL) { /* the same way leads to new settings */
+        target_unref(job->target);
+        job->target = target_ref(tier->next);
+    }
     job->generation = supervisor->generation + 1;
     supervisor->renew_job = job;
     if (!crew_dispatch(supervisor, job)) {
@@ -64,17 +69,25 @@ void refresh_renewed(struct supervisor *supervisor, struct job *job, uint64_t no
     supervisor->renew_job = NULL;
     bool is_current = supervisor->data != NULL && supervisor->data->tier == job->tier &&
                       (job->is_condemned || job->generation == supervisor->generation + 1);
-    if (supervisor->is_closed || !is_current) {
-        return; /* overtaken by a reconnect */
+    if (supervisor->is_closed || !is_current || !configure_is_wanted(supervisor, job)) {
+        return; /* overtaken by a reconnect, or by other settings */
     }
+    bool is_new_target = job->target != supervisor->tiers[job->tier].target;
     uint32_t generation;
     if (job->answer.status != GLEANER_OK ||
         pool_refresh_begin(supervisor->pool, &generation) != GLEANER_OK) {
+        if (is_new_target) { /* says nothing about the server that serves */
+            configure_renewed(supervisor, job, now_ns);
+            return;
+        }
         base_log_warn("supervisor", "event=refresh_failed why=\"%s\"", job->answer.error.message);
         supervisor_run_task_at(supervisor, supervisor->task_refresh,
                                now_ns + REFRESH_RETRY_MS * BASE_NS_PER_MS);
         suspect(supervisor, "a refresh could not connect", now_ns);
         return;
+    }
+    if (is_new_target) {
+        configure_renewed(supervisor, job, now_ns);
     }
     endpoint_unref(supervisor->data);
     client_discard(supervisor->warm);
@@ -120,7 +133,10 @@ bool refresh_check_done(struct supervisor *supervisor, uint64_t now_ns)
     supervisor->warm = NULL;
     atomic_fetch_add_explicit(&supervisor->refreshes, 1, memory_order_relaxed);
     const struct connection_snapshot *now = connection_current(supervisor->connection);
-    struct connection_facts facts = {.tier = now->tier, .generation = supervisor->generation};
+    struct connection_facts facts = {.tier = now->tier,
+                                     .generation = supervisor->generation,
+                                     .address = supervisor->data->address,
+                                     .database = supervisor->data->database};
     connection_update(supervisor->connection, &facts);
     base_log_info("supervisor", "event=refreshed generation=%u took_ms=%llu",
                   supervisor->generation,

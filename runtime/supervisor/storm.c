@@ -13,6 +13,23 @@ void storm_init(struct storm *storm, uint32_t limit, uint64_t window_ns, uint64_
     base_random_init(&storm->random, seed);
 }
 
+void storm_configure(struct storm *storm, uint32_t limit, uint64_t window_ns, uint64_t base_ns,
+                     uint64_t cap_ns)
+{
+    uint64_t taken[STORM_LIMIT_MAX];
+    uint32_t keep = limit < storm->count ? limit : storm->count; /* the newest */
+    for (uint32_t i = 0; i < keep; i++) {
+        taken[i] = storm->taken_at_ns[(storm->head + storm->count - keep + i) % storm->limit];
+    }
+    memcpy(storm->taken_at_ns, taken, keep * sizeof(taken[0]));
+    storm->head = 0;
+    storm->count = keep;
+    storm->limit = limit;
+    storm->window_ns = window_ns;
+    storm->base_ns = base_ns;
+    storm->cap_ns = cap_ns;
+}
+
 static void forget_old(struct storm *storm, uint64_t now_ns)
 {
     while (storm->count > 0 && storm->taken_at_ns[storm->head] + storm->window_ns <= now_ns) {

@@ -30,6 +30,9 @@ struct storm {
 
 void storm_init(struct storm *storm, uint32_t limit, uint64_t window_ns, uint64_t base_ns,
                 uint64_t cap_ns, uint64_t seed);
+/** Other limits from now on; attempts already made count against the new one. */
+void storm_configure(struct storm *storm, uint32_t limit, uint64_t window_ns, uint64_t base_ns,
+                     uint64_t cap_ns);
 /** Take a token; false when the window is full for this cause. */
 bool storm_take(struct storm *storm, uint64_t now_ns, enum storm_cause cause);
 uint32_t storm_tokens(struct storm *storm, uint64_t now_ns);

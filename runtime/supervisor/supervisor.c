@@ -114,10 +114,13 @@ static bool run_due_tasks(struct supervisor *supervisor, uint64_t now_ns)
 static void bring_probe_home(struct supervisor *supervisor, struct job *job)
 {
     struct tier *tier = &supervisor->tiers[job->tier];
-    tier->probe_endpoint = job->probe_endpoint;
-    tier->probe_client = job->probe_client;
     tier->job = NULL;
     tier->lent = NULL;
+    if (job->target != tier->target) {
+        return; /* settings changed meanwhile: both leave with the job */
+    }
+    tier->probe_endpoint = job->probe_endpoint;
+    tier->probe_client = job->probe_client;
     job->probe_endpoint = NULL;
     job->probe_client = NULL;
     if (tier->probe_endpoint != NULL) {
@@ -135,7 +138,11 @@ static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_
         break;
     case JOB_PROBE:
     case JOB_RECOVER:
-        recover_probed(supervisor, job, now_ns);
+        if (job->target == supervisor->tiers[job->tier].target) {
+            recover_probed(supervisor, job, now_ns);
+        } else {
+            configure_ask_again(supervisor, job, now_ns);
+        }
         break;
     case JOB_RENEW:
         refresh_renewed(supervisor, job, now_ns);
@@ -188,6 +195,7 @@ void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint
         .supervisor = supervisor,
         .kind = job->kind,
         .tier = job->tier,
+        .target = job->target,
         .pool_job = job->pool_job,
         .done = job->done,
         .done_ctx = job->done_ctx,
@@ -251,7 +259,8 @@ static bool take_requests(struct supervisor *supervisor, uint64_t now_ns)
 bool supervisor_step(struct supervisor *supervisor)
 {
     uint64_t now_ns = supervisor_now(supervisor);
-    bool worked = take_requests(supervisor, now_ns);
+    bool worked = configure_take_messages(supervisor, false);
+    worked = take_requests(supervisor, now_ns) || worked;
     while (take_completion(supervisor, now_ns)) {
         worked = true;
     }
@@ -259,6 +268,7 @@ bool supervisor_step(struct supervisor *supervisor)
         worked = recover_reports(supervisor, now_ns) || worked;
         worked = recover_heartbeats(supervisor, now_ns) || worked;
         worked = run_due_tasks(supervisor, now_ns) || worked;
+        worked = configure_follow(supervisor, now_ns) || worked;
         worked = fill_table(supervisor, now_ns) || worked;
         worked = refresh_check_done(supervisor, now_ns) || worked;
     }
@@ -273,6 +283,7 @@ bool supervisor_step(struct supervisor *supervisor)
 void supervisor_main(void *arg)
 {
     struct supervisor *supervisor = arg;
+    atomic_store_explicit(&supervisor->thread_id, sync_thread_id(), memory_order_relaxed);
     while (!atomic_load_explicit(&supervisor->stop_requested, memory_order_acquire)) {
         if (!supervisor_step(supervisor)) {
             uint64_t due_ns =

@@ -20,10 +20,11 @@ struct supervisor;
 /* ---- the driver: what can block, behind a table of functions ------------------------------------
  */
 
-/* What to open. Strings live as long as the supervisor. */
+/* What to open. Strings live as long as what is opened. */
 struct supervisor_target {
     const char *uri;
-    const char *app_name; /* copied by open() */
+    const struct mongo_options *options; /* NULL: the table's own */
+    const char *app_name;                /* copied by open() */
     uint32_t max_clients;
     void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us,
                          bool awaited); /* driver threads */
@@ -82,6 +83,8 @@ struct supervisor_config {
     uint64_t random_seed; /* 0 = from the kernel */
     struct base_clock *clock;
     struct supervisor_driver driver;
+    /* What the connections of both tiers share; copied. NULL: the driver table's own. */
+    const struct mongo_options *mongo;
     /* No threads at all: the test calls supervisor_step() and advances a virtual clock; driver
      * calls run inside it. */
     bool is_manual;
@@ -156,6 +159,43 @@ void supervisor_request_refresh(struct supervisor *supervisor);
 void supervisor_request_check(struct supervisor *supervisor);
 /** Wake the loop. Wait-free, safe anywhere. */
 void supervisor_wake(struct supervisor *supervisor);
+
+/* ---- change at run time: configure.c
+ * ------------------------------------------------------------------ */
+
+/* Something to run on the supervisor thread; lives in what it is about. */
+struct supervisor_message {
+    struct sync_mpsc_node node;
+    /* [supervisor], or the thread that stops it when it came too late: `is_stopped` then */
+    void (*run)(struct supervisor_message *message, bool is_stopped);
+};
+/** Run it on the supervisor thread. Every message is run exactly once. Wait-free. Not after
+ *  supervisor_stop() began. Thread: [any]. */
+void supervisor_post(struct supervisor *supervisor, struct supervisor_message *message);
+
+/** Is the caller the supervisor thread? Then it must not wait for a message. [any] */
+bool supervisor_is_caller(const struct supervisor *supervisor);
+
+struct supervisor_change;
+/**
+ * Check a whole new configuration and get ready all that it takes, so that applying cannot fail.
+ * What cannot change is kept: clock, driver, is_manual, slot_capacity, callbacks, random_seed.
+ *
+ * Thread: [any]. Errors: GLEANER_E_INVALID names the number; GLEANER_E_NOMEM.
+ */
+GLEANER_MUST_CHECK enum gleaner_status
+supervisor_change_create(struct supervisor *supervisor, const struct supervisor_config *config,
+                         struct supervisor_change **out, struct base_error *error);
+/**
+ * Put it in force. Numbers hold from now on. A tier that serves is left by a rolling refresh once
+ * the new way of connecting works, and serves on as it is until then (tried again every 5 s); one
+ * that does not is asked at its new address at once. The change is empty afterwards.
+ *
+ * Thread: [supervisor].
+ */
+void supervisor_change_apply(struct supervisor *supervisor, struct supervisor_change *change);
+/** Thread: [any]; NULL accepted. */
+void supervisor_change_destroy(struct supervisor_change **change);
 
 struct supervisor_counts {
     uint64_t reconnects;        /* attempts that the storm limit was asked for and allowed */

@@ -14,6 +14,26 @@
 #define SUPERVISOR_HOLD_OFF_CAP_MS 2000 /* a real death is never seen later than that */
 #define SUPERVISOR_HOLD_OFF_MS 500 /* between two probes that failure reports ask for; doubles */
 
+/* ---- targets: target.c
+ * ------------------------------------------------------------------------- */
+
+/* Where and how a tier connects. Immutable; shared by the tier, its jobs and its endpoints, so that
+ * settings can change while old connections still serve. */
+struct target {
+    /* writes/reads: supervisor, connectors, reaper; order: acq_rel down: the last one frees */
+    _Atomic uint32_t refs;
+    char *uri; /* NULL: not configured */
+    char *app_name;
+    uint32_t shards;
+    bool has_options;
+    struct mongo_options options; /* its default_db is ours */
+};
+struct target *target_create(const struct supervisor_config *config, const char *uri);
+bool target_is_same(const struct target *one, const struct target *other);
+struct target *target_ref(struct target *target);
+/** NULL accepted. */
+void target_unref(struct target *target);
+
 /* ---- endpoints: endpoint.c
  * ----------------------------------------------------------------------- */
 
@@ -22,6 +42,7 @@
 struct endpoint {
     struct sync_mpsc_node node; /* plain; in the reaper's queue once refs is 0 */
     struct supervisor *supervisor;
+    struct target *target; /* holds a reference */
     enum connection_tier tier;
     uint32_t shard_count;
     void
@@ -54,10 +75,10 @@ struct client {
     uint32_t shard;
 };
 
+struct job;
 /* [connector] Both NULL on failure with *error filled. */
-struct endpoint *endpoint_open(struct supervisor *supervisor, enum connection_tier tier,
-                               uint32_t shards, const char *app_name, uint32_t max_clients,
-                               struct base_error *error);
+struct endpoint *endpoint_open(const struct job *job, uint32_t shards, const char *app_name,
+                               uint32_t max_clients, struct base_error *error);
 struct client *endpoint_connect(struct endpoint *endpoint, uint32_t shard,
                                 struct mongo_error *error);
 void endpoint_ref(struct endpoint *endpoint);
@@ -84,6 +105,7 @@ struct job {
     struct supervisor *supervisor;
     enum job_kind kind;
     enum connection_tier tier;
+    struct target *target; /* of that tier when the job was made; holds a reference */
     uint64_t started_ns, deadline_ns;
     bool is_condemned;   /* [supervisor] */
     bool holds_slot;     /* of JOB_CONNECT: the slot is CONNECTING for it */
@@ -147,7 +169,9 @@ struct task {
 
 /* One server we may use. [supervisor] but for what a job carries away meanwhile. */
 struct tier {
-    const char *uri; /* NULL: not configured */
+    const char *uri; /* of the target; NULL: not configured */
+    struct target *target;
+    struct target *next; /* to be taken up when a refresh shows that it works, or NULL */
     struct endpoint *probe_endpoint;
     struct client *probe_client;
     struct job *job; /* what runs with the two above now */
@@ -180,6 +204,7 @@ struct supervisor {
      * order: acq_rel down; why: the last one frees */
     _Atomic uint32_t refs;
 
+    struct sync_mpsc *messages;       /* consumer: the supervisor, after its end the owner */
     struct sync_mpsc *completions;    /* consumer: the supervisor, after its end the reaper */
     struct sync_mpsc *dead_clients;   /* consumer: the reaper */
     struct sync_mpsc *dead_endpoints; /* consumer: the reaper */
@@ -208,9 +233,15 @@ struct supervisor {
     _Atomic uint64_t reconnects, reconnects_denied, refreshes, forced_refreshes, condemned;
     _Atomic uint32_t reconnect_tokens, stuck, connector_count;
 
+    /* writes: the supervisor thread, first thing (relaxed); reads: any (relaxed)
+     * why: only that thread has to see its own number */
+    _Atomic uint32_t thread_id;
+
     /* ---- [supervisor] from here ---- */
     struct task tasks[SUPERVISOR_TASKS];
     int task_count;
+    uint64_t configure_not_before_ns; /* after a refresh to a new target failed */
+    int task_configure;
     int task_attempt, task_tick, task_watch, task_refresh, task_suspect, task_connect;
     struct connector connectors[SUPERVISOR_JOBS]; /* the first connector_count are running */
     struct job *jobs[SUPERVISOR_JOBS];            /* in flight */
@@ -298,6 +329,23 @@ void fill_connected(struct supervisor *supervisor, struct job *job, uint64_t now
 void fill_put_warm(struct supervisor *supervisor);
 /** Forget what was known about connecting to the old generation. */
 void fill_restart(struct supervisor *supervisor);
+
+/** supervisor_life.c */
+enum gleaner_status supervisor_check_config(const struct supervisor_config *config,
+                                            struct base_error *error);
+
+/* configure.c: settings that change while it runs */
+enum gleaner_status configure_init(struct supervisor *supervisor);
+void configure_fini(struct supervisor *supervisor);
+bool configure_take_messages(struct supervisor *supervisor, bool is_stopped);
+/** Bring the tiers to where the settings want them, as far as that is possible now. */
+bool configure_follow(struct supervisor *supervisor, uint64_t now_ns);
+uint64_t configure_due(void *ctx, uint64_t now_ns);
+/** This job tried what the tier is to change to: it passed, or try again later. */
+void configure_renewed(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
+/** A probe of a server that is no longer the tier's came back. */
+void configure_ask_again(struct supervisor *supervisor, const struct job *job, uint64_t now_ns);
+bool configure_is_wanted(const struct supervisor *supervisor, const struct job *job);
 
 /* refresh.c */
 uint64_t refresh_due(void *ctx, uint64_t now_ns);

@@ -22,6 +22,7 @@ static void free_supervisor(struct supervisor *supervisor)
     connection_destroy(&supervisor->connection);
     pool_destroy(&supervisor->pool);
     isolate_fini(supervisor);
+    configure_fini(supervisor);
     sync_mpsc_destroy(&supervisor->completions);
     sync_mpsc_destroy(&supervisor->dead_clients);
     sync_mpsc_destroy(&supervisor->dead_endpoints);
@@ -77,6 +78,8 @@ static void add_tasks(struct supervisor *supervisor)
         supervisor_add_task(supervisor, "refresh", later, refresh_due, supervisor);
     supervisor->task_connect =
         supervisor_add_task(supervisor, "connect", later, fill_due, supervisor);
+    supervisor->task_configure =
+        supervisor_add_task(supervisor, "configure", later, configure_due, supervisor);
     uint64_t poke_ms = supervisor->config.driver.poke != NULL ? SUPERVISOR_POKE_MS : later;
     (void)supervisor_add_task(supervisor, "poke", poke_ms, return_poke, supervisor);
     (void)supervisor_add_task(supervisor, "tick", SUPERVISOR_TICK_MS, tick, supervisor);
@@ -102,7 +105,7 @@ static enum gleaner_status create_parts(struct supervisor *supervisor, struct ba
     if (status != GLEANER_OK) {
         return status;
     }
-    if (isolate_init(supervisor) != GLEANER_OK) {
+    if (isolate_init(supervisor) != GLEANER_OK || configure_init(supervisor) != GLEANER_OK) {
         return base_error_set(error, GLEANER_E_NOMEM, "out of memory");
     }
     status = connection_create(supervisor->pool, supervisor->clock, pool_wants_clients, supervisor,
@@ -110,8 +113,8 @@ static enum gleaner_status create_parts(struct supervisor *supervisor, struct ba
     return status == GLEANER_OK ? GLEANER_OK : base_error_set(error, status, "out of memory");
 }
 
-static enum gleaner_status check_config(const struct supervisor_config *config,
-                                        struct base_error *error)
+enum gleaner_status supervisor_check_config(const struct supervisor_config *config,
+                                            struct base_error *error)
 {
     if (config->shards < 1 || config->shards > SUPERVISOR_MAX_SHARDS) {
         return base_error_set(error, GLEANER_E_INVALID, "shards must be 1..%d, is %u",
@@ -132,7 +135,7 @@ static enum gleaner_status check_config(const struct supervisor_config *config,
 enum gleaner_status supervisor_create(const struct supervisor_config *config,
                                       struct supervisor **out, struct base_error *error)
 {
-    enum gleaner_status status = check_config(config, error);
+    enum gleaner_status status = supervisor_check_config(config, error);
     if (status != GLEANER_OK) {
         return status;
     }
@@ -156,8 +159,6 @@ enum gleaner_status supervisor_create(const struct supervisor_config *config,
                config->reconnect_window_ms * BASE_NS_PER_MS,
                config->backoff_base_ms * BASE_NS_PER_MS, config->backoff_cap_ms * BASE_NS_PER_MS,
                config->random_seed);
-    supervisor->tiers[CONNECTION_PRIMARY].uri = config->primary_uri;
-    supervisor->tiers[CONNECTION_SECONDARY].uri = config->fallback_uri;
     supervisor->suspect_hold_ns = SUPERVISOR_HOLD_OFF_MS * BASE_NS_PER_MS;
     add_tasks(supervisor);
     *out = supervisor;
@@ -278,6 +279,7 @@ enum supervisor_end supervisor_stop_after(struct supervisor **out, uint32_t drai
     atomic_store_explicit(&supervisor->stop_requested, true, memory_order_release);
     supervisor_wake(supervisor);
     sync_thread_join(&supervisor->thread); /* it never blocks, so neither does this */
+    (void)configure_take_messages(supervisor, true);
     let_go(supervisor); /* publishes CLOSED, which answers those who wait for a state */
     if (leave != NULL) {
         leave(leave_ctx);
