@@ -61,6 +61,8 @@ struct fetch_options {
     uint32_t max_transfers;   /* at once in all, default 64 */
     uint32_t max_per_host;    /* default 8 */
     uint32_t delay_ms;        /* between requests to one host, default 0 */
+    uint32_t max_delay_ms;    /* the delay of a host follows its latency up to this, never below
+                                 delay_ms or its Crawl-delay; default 0: it does not */
     uint32_t connect_ms;      /* default 10,000 */
     uint32_t first_byte_ms;   /* default 20,000 */
     uint32_t total_ms;        /* default 60,000: the slot is free by then, whatever the peer does */
@@ -75,6 +77,10 @@ struct fetch_options {
     const char *robots_agent;  /* product token, default gleaner */
     bool use_robots;           /* default true */
     bool use_env_proxy;        /* default false */
+    const char *proxy;         /* of all requests: scheme://[user:password@]host:port; or NULL */
+    const char *no_proxy;      /* hosts that go without it, separated by commas; or NULL */
+    bool use_cookies;          /* default true: what a host sets goes back to that host alone, for
+                                  as long as the engine knows the host */
     const char *const
         *allow_net; /* CIDR blocks that the address guard lets through; default none */
     size_t allow_net_count;
@@ -84,6 +90,11 @@ struct fetch_options {
     /* Called on fetcher threads whenever capacity became free; must be wait-free. May be NULL. */
     void (*on_capacity)(void *ctx);
     void *capacity_ctx;
+    /* Asked on fetcher threads before each request: does this host (its name, no port) belong to
+     * this process now? Must be wait-free. NULL = always. A request to one that does not is given
+     * back as FETCH_THROTTLED with http_status 0. */
+    bool (*may_start)(void *ctx, const char *name, size_t len);
+    void *may_start_ctx;
 };
 void fetch_options_init(struct fetch_options *options);
 
@@ -102,7 +113,7 @@ enum fetch_class {
     FETCH_HTTP_4XX,
     FETCH_HTTP_5XX,
     FETCH_THROTTLED, /* 429, or 503 with Retry-After: retry_after_ms; with http_status 0 the host
-                        is held for long and the request was not made */
+                        is held for long or another process's: the request was not made */
     FETCH_DNS,       /* unknown host or resolver failure */
     FETCH_CONNECT,   /* refused or unreachable */
     FETCH_TLS,
@@ -112,7 +123,7 @@ enum fetch_class {
     FETCH_REDIRECT_LOOP, /* more than max_redirects */
     FETCH_GUARDED,       /* the address guard refused */
     FETCH_ROBOTS,        /* robots.txt forbids; or answered 5xx: http_status is its status */
-    FETCH_BAD_URL,
+    FETCH_BAD_URL,       /* or a redirect to none */
     FETCH_CANCELLED,
     FETCH_CLASS_COUNT
 };
@@ -138,7 +149,9 @@ struct fetch_result {
     char *body;                              /* decoded by content coding; NUL-terminated */
     size_t body_len;
     uint64_t wire_bytes;
-    uint64_t retry_after_ms; /* 0 = none */
+    uint64_t retry_after_ms; /* 0 = none; an hour at most, whatever the server says */
+    uint64_t hold_ms;        /* no request goes to this host before; 0 = it is not held */
+    uint64_t host_delay_ms;  /* in force at this host now: configured, Crawl-delay or adapted */
     uint32_t redirects;
     uint64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
     char reason[200]; /* a sentence for people; "" when OK */
@@ -169,7 +182,14 @@ struct fetch_stats {
 void fetch_read_stats(struct fetch_engine *engine, struct fetch_stats *out);
 /** Latency of finished transfers (total), ns. */
 const struct base_histogram *fetch_latency(const struct fetch_engine *engine);
-/** Change delay, per-host and total limits at run time. [any] */
+/** What is known of a host from before: a hold, and the delay that was in force, which is also kept
+ *  from now on to its first request. `name`: host, with the port unless it is the scheme's own. It
+ *  takes effect before requests that the same thread submits later. Thread: [any].
+ *  Errors: GLEANER_E_NOMEM. */
+GLEANER_MUST_CHECK enum gleaner_status fetch_recall_host(struct fetch_engine *engine,
+                                                         const char *name, uint64_t hold_ms,
+                                                         uint64_t delay_ms);
+/** Change delays, per-host and total limits at run time. [any] */
 void fetch_configure(struct fetch_engine *engine, const struct fetch_options *options);
 
 /* ---- robots.txt: pure functions (RFC 9309) -------------------------------------------------- */

@@ -183,6 +183,7 @@ static void finish_throttled(struct fetch_transfer *x, int status)
     struct fetch_host *host = x->host;
     uint64_t ms = x->retry_after_ms;
     x->box->result.retry_after_ms = ms;
+    x->box->result.hold_ms = ms > 0 ? ms : fetch_host_back_off(t, host);
     if (ms > 0) {
         snprintf(text, sizeof(text), "%s answered %d and asks for a pause of %llu s", host->key,
                  status, (unsigned long long)(ms + 999) / 1000);
@@ -209,6 +210,10 @@ static void finish_status(struct fetch_transfer *x, int status)
     } else if (status >= 500 && status < 600) {
         fetch_class = FETCH_HTTP_5XX;
         snprintf(text, sizeof(text), "%s answered %d", x->host->key, status);
+    } else if (status >= 300 && status < 400) { /* asking again would change nothing */
+        fetch_class = FETCH_BAD_URL;
+        snprintf(text, sizeof(text), "%s answered %d and does not say where to go", x->host->key,
+                 status);
     } else {
         fetch_class = FETCH_NETWORK;
         snprintf(text, sizeof(text), "%s answered %d, which makes no sense here", x->host->key,
@@ -224,9 +229,23 @@ static void try_again(struct fetch_transfer *x)
     fetch_host_enqueue(x->thread, x->job);
 }
 
+/* The server's own time: from the request (or the start, when there was no connection) to the first
+ * byte of the answer, or to the end without one. */
+static void learn_latency(struct fetch_transfer *x, CURLcode code, int status)
+{
+    uint64_t from_ns = x->connected_ns != 0 ? x->connected_ns : x->started_ns;
+    uint64_t to_ns = x->first_byte_ns != 0 ? x->first_byte_ns : x->thread->now_ns;
+    bool is_good = code == CURLE_OK && status < 400;
+    if (x->verdict != VERDICT_CANCELLED && x->verdict != VERDICT_GUARDED) {
+        fetch_host_adapt(x->thread, x->host, to_ns > from_ns ? to_ns - from_ns : 0, is_good);
+    }
+    x->box->result.host_delay_ms = fetch_host_delay_ns(x->thread, x->host) / BASE_NS_PER_MS;
+}
+
 void fetch_answer(struct fetch_transfer *x, CURLcode code)
 {
     int status = http_status_of(x);
+    learn_latency(x, code, status);
     if (x->verdict == VERDICT_AGAIN) {
         try_again(x);
     } else if (x->verdict != VERDICT_NONE) {

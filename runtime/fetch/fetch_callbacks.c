@@ -14,7 +14,8 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
     (void)purpose;
     /* Through a proxy this is the proxy's address, which the operator chose; the target was checked
      * before the transfer began (fetch_gate_address). */
-    if (!e->options.use_env_proxy && !fetch_guard_allows_socket(e->guard, &address->addr)) {
+    bool through_proxy = e->options.use_env_proxy || e->options.proxy != NULL;
+    if (!through_proxy && !fetch_guard_allows_socket(e->guard, &address->addr)) {
         x->verdict = VERDICT_GUARDED;
         return CURL_SOCKET_BAD;
     }
@@ -88,6 +89,8 @@ static void read_header(struct fetch_transfer *x, const char *line, size_t len)
         x->announced = strtoull(value, NULL, 10);
     } else if (name_len == 16 && strncasecmp(line, "content-encoding", 16) == 0) {
         x->coded = true;
+    } else if (name_len == 10 && strncasecmp(line, "set-cookie", 10) == 0) {
+        fetch_cookies_seen(x, value_len);
     } else if (name_len == 11 && strncasecmp(line, "retry-after", 11) == 0) {
         x->retry_after_ms = fetch_parse_retry_after(value, value_len, base_wall_ms());
     }

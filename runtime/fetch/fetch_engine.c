@@ -27,6 +27,7 @@ void fetch_options_init(struct fetch_options *options)
         .user_agent = "gleaner/" GLEANER_VERSION,
         .robots_agent = "gleaner",
         .use_robots = true,
+        .use_cookies = true,
         .accept = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5",
     };
 }
@@ -73,6 +74,8 @@ static bool copy_options(struct fetch_engine *e, const struct fetch_options *opt
     ok = copy_option(&o->robots_agent) && ok;
     ok = copy_option(&o->ca_file) && ok;
     ok = copy_option(&o->accept) && ok;
+    ok = copy_option(&o->proxy) && ok;
+    ok = copy_option(&o->no_proxy) && ok;
     return ok;
 }
 
@@ -97,6 +100,8 @@ static void free_engine(struct fetch_engine *e)
     free((void *)e->options.robots_agent);
     free((void *)e->options.ca_file);
     free((void *)e->options.accept);
+    free((void *)e->options.proxy);
+    free((void *)e->options.no_proxy);
     free(e);
 }
 
@@ -141,6 +146,7 @@ static void store_limits(struct fetch_engine *e, const struct fetch_options *opt
     atomic_store_explicit(&e->max_transfers, total, memory_order_relaxed);
     atomic_store_explicit(&e->max_per_host, per_host, memory_order_relaxed);
     atomic_store_explicit(&e->delay_ms, options->delay_ms, memory_order_relaxed);
+    atomic_store_explicit(&e->max_delay_ms, options->max_delay_ms, memory_order_relaxed);
     atomic_fetch_add_explicit(&e->generation, 1, memory_order_release);
 }
 
@@ -253,6 +259,21 @@ enum gleaner_status fetch_submit(struct fetch_engine *engine, const struct fetch
         fetch_job_free(job);
     }
     return status;
+}
+
+enum gleaner_status fetch_recall_host(struct fetch_engine *engine, const char *name,
+                                      uint64_t hold_ms, uint64_t delay_ms)
+{
+    struct fetch_recall *recall = calloc(1, sizeof(*recall));
+    if (recall == NULL || (recall->key = strdup(name)) == NULL) {
+        free(recall);
+        return GLEANER_E_NOMEM;
+    }
+    recall->message.kind = MESSAGE_RECALL;
+    recall->hold_ms = hold_ms;
+    recall->delay_ms = delay_ms;
+    fetch_thread_send(fetch_engine_thread_of(engine, name, strlen(name)), &recall->message);
+    return GLEANER_OK;
 }
 
 enum gleaner_status fetch_next(struct fetch_engine *engine, uint64_t deadline_ns,

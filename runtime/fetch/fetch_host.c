@@ -82,6 +82,7 @@ static void host_destroy(struct fetch_host *host)
         fetch_job_free(job);
     }
     fetch_gates_fini(host);
+    fetch_cookies_free(host);
     free(host->key);
     free(host->name);
     free(host->dns_reason);
@@ -176,13 +177,6 @@ void fetch_hosts_free(struct fetch_thread *t)
 
 /* ---- the schedule --------------------------------------------------------------------------- */
 
-uint64_t fetch_host_delay_ns(const struct fetch_thread *t, const struct fetch_host *host)
-{
-    uint64_t own =
-        atomic_load_explicit(&t->engine->delay_ms, memory_order_relaxed) * BASE_NS_PER_MS;
-    return own > host->crawl_delay_ns ? own : host->crawl_delay_ns;
-}
-
 static bool has_jobs(const struct fetch_host *host)
 {
     return host->urgent.head != NULL || host->queue.head != NULL;
@@ -227,7 +221,7 @@ void fetch_host_timer(struct fetch_thread *t, struct fetch_host *host)
     fetch_host_place(t, host);
 }
 
-static struct fetch_job *take_job(struct fetch_thread *t, struct fetch_host *host)
+struct fetch_job *fetch_host_take_job(struct fetch_thread *t, struct fetch_host *host)
 {
     struct fetch_job *job = fetch_queue_pop(&host->urgent);
     job = job != NULL ? job : fetch_queue_pop(&host->queue);
@@ -235,26 +229,6 @@ static struct fetch_job *take_job(struct fetch_thread *t, struct fetch_host *hos
         atomic_fetch_sub_explicit(&t->queued, 1, memory_order_relaxed);
     }
     return job;
-}
-
-/* Requests that would wait too long go back to whoever has a durable queue for them. */
-static void return_held_jobs(struct fetch_thread *t, struct fetch_host *host)
-{
-    struct fetch_job *job;
-    uint64_t most_ns = t->engine->options.max_hold_ms * BASE_NS_PER_MS;
-    if (host->hold_until_ns <= t->now_ns + most_ns) {
-        return;
-    }
-    uint64_t rest_ms = (host->hold_until_ns - t->now_ns) / BASE_NS_PER_MS + 1;
-    while ((job = take_job(t, host)) != NULL) {
-        struct fetch_box *box = job->is_robots ? NULL : fetch_box_take(t->engine->results);
-        if (box != NULL) {
-            box->result.retry_after_ms = rest_ms;
-        }
-        fetch_job_finish(t, job, box, FETCH_THROTTLED, 0,
-                         "%s asked for a pause of %llu s; not requested before that", host->key,
-                         (unsigned long long)(rest_ms + 999) / 1000);
-    }
 }
 
 void fetch_host_enqueue(struct fetch_thread *t, struct fetch_job *job)
@@ -276,27 +250,7 @@ void fetch_host_enqueue(struct fetch_thread *t, struct fetch_job *job)
         fetch_queue_push(job->hops > 0 || job->retried ? &host->urgent : &host->queue, job);
     }
     atomic_fetch_add_explicit(&t->queued, 1, memory_order_relaxed);
-    return_held_jobs(t, host);
-    fetch_host_place(t, host);
-}
-
-void fetch_host_answered(struct fetch_thread *t, struct fetch_host *host)
-{
-    uint64_t delay_ns = fetch_host_delay_ns(t, host);
-    host->unanswered--;
-    host->next_start_ns = base_mono_ns() + delay_ns;
-    fetch_host_place(t, host);
-}
-
-void fetch_host_hold(struct fetch_thread *t, struct fetch_host *host, uint64_t ms)
-{
-    uint64_t until = base_mono_ns() + ms * BASE_NS_PER_MS;
-    if (until > host->hold_until_ns) {
-        host->hold_until_ns = until;
-        base_log_info("fetch", "event=host_held host=%s ms=%llu", host->key,
-                      (unsigned long long)ms);
-    }
-    return_held_jobs(t, host);
+    fetch_host_return_held(t, host);
     fetch_host_place(t, host);
 }
 
@@ -317,7 +271,7 @@ void fetch_hosts_cancel_all(struct fetch_thread *t, const char *reason)
     struct fetch_job *job;
     for (size_t i = 0; i < t->bucket_count; i++) {
         for (struct fetch_host *host = t->buckets[i]; host != NULL; host = host->chain) {
-            while ((job = take_job(t, host)) != NULL) {
+            while ((job = fetch_host_take_job(t, host)) != NULL) {
                 fetch_job_finish(t, job, NULL, FETCH_CANCELLED, 0, "%s", reason);
             }
             fetch_host_place(t, host);
@@ -371,7 +325,7 @@ static bool advance(struct fetch_thread *t, struct fetch_host *host)
     }
     struct fetch_job *job = host->urgent.head != NULL ? host->urgent.head : host->queue.head;
     if (pass == PASS_REFUSED) {
-        fetch_gate_refuse_address(t, host, take_job(t, host));
+        fetch_gate_refuse_address(t, host, fetch_host_take_job(t, host));
         return true;
     }
     pass = fetch_gate_robots(t, host, job);
@@ -380,13 +334,16 @@ static bool advance(struct fetch_thread *t, struct fetch_host *host)
         return true;
     }
     if (pass == PASS_REFUSED) {
-        fetch_gate_refuse_robots(t, host, take_job(t, host));
+        fetch_gate_refuse_robots(t, host, fetch_host_take_job(t, host));
+        return true;
+    }
+    if (!fetch_host_is_ours(t, host, job)) {
         return true;
     }
     if (!take_slot_or_starve(t)) {
         return false;
     }
-    if (!fetch_transfer_start(t, host, take_job(t, host))) {
+    if (!fetch_transfer_start(t, host, fetch_host_take_job(t, host))) {
         fetch_slot_free(t->engine);
     }
     return true;

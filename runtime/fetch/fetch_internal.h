@@ -109,7 +109,7 @@ void fetch_timers_fini(struct fetch_timers *timers);
 
 /* ---- messages to a fetcher thread ----------------------------------------------------------- */
 
-enum fetch_message_kind { MESSAGE_JOB, MESSAGE_ROBOTS, MESSAGE_LOOKUP };
+enum fetch_message_kind { MESSAGE_JOB, MESSAGE_ROBOTS, MESSAGE_LOOKUP, MESSAGE_RECALL };
 struct fetch_message {
     struct sync_mpsc_node node;
     enum fetch_message_kind kind;
@@ -144,6 +144,13 @@ struct fetch_robots_message {
     uint64_t retry_after_ms;
     struct fetch_robots *robots; /* NULL with FETCH_OK = everything is allowed */
     char reason[200];
+};
+
+/* What is known of a host from before, sent to the host's thread, which frees it. */
+struct fetch_recall {
+    struct fetch_message message; /* MESSAGE_RECALL */
+    char *key;
+    uint64_t hold_ms, delay_ms;
 };
 
 /* ---- look-ups ------------------------------------------------------------------------------- */
@@ -216,6 +223,11 @@ struct fetch_host {
     bool waits_robots;   /* the next request waits for a robots.txt that is on its way */
     uint32_t unanswered; /* transfers without a first byte while a delay is in force */
     uint64_t next_start_ns, hold_until_ns, crawl_delay_ns;
+    uint64_t adapted_delay_ns;                /* by latency; 0 = not yet, or not wanted */
+    uint32_t throttled_in_row;                /* 429 without Retry-After since the last success */
+    bool has_started;                         /* some request went there */
+    CURLSH *cookies;                          /* its jar; made with the first request */
+    uint32_t cookies_seen, cookie_bytes_seen; /* since the jar was counted */
     enum fetch_dns dns;
     uint64_t dns_until_ns, lookup_serial;
     bool dns_late; /* the look-up did not answer in time */
@@ -264,6 +276,7 @@ struct fetch_transfer {
     bool coded;
     bool fresh;      /* told libcurl to take a new connection */
     bool unanswered; /* counted in host->unanswered */
+    bool got_cookies;
 };
 
 /* ---- one fetcher thread --------------------------------------------------------------------- */
@@ -318,7 +331,7 @@ struct fetch_engine {
     uint32_t thread_count;
     /* writes: fetch_configure, relaxed, then generation with release; reads: fetchers after an
      * acquire of generation, or relaxed: an old value is used once more at most */
-    _Atomic uint32_t max_transfers, max_per_host, delay_ms;
+    _Atomic uint32_t max_transfers, max_per_host, delay_ms, max_delay_ms;
     _Atomic uint64_t generation;
     /* Running transfers of all threads. writes/reads: fetchers, seq_cst with thread->starved:
      * either a freed slot is seen by the thread that wants it, or that thread is seen starved */
@@ -375,13 +388,37 @@ void fetch_host_place(struct fetch_thread *thread, struct fetch_host *host);
 void fetch_host_timer(struct fetch_thread *thread, struct fetch_host *host);
 /** Start what may start. */
 void fetch_hosts_pump(struct fetch_thread *thread);
-/** A transfer got its first byte, or ended without one: the delay counts from here. */
-void fetch_host_answered(struct fetch_thread *thread, struct fetch_host *host);
-void fetch_host_hold(struct fetch_thread *thread, struct fetch_host *host, uint64_t ms);
+/** The next job in its turn, out of the queue; or NULL. */
+struct fetch_job *fetch_host_take_job(struct fetch_thread *thread, struct fetch_host *host);
 void fetch_hosts_replace_all(struct fetch_thread *thread);
 void fetch_hosts_cancel_all(struct fetch_thread *thread, const char *reason);
 void fetch_slot_free(struct fetch_engine *engine);
+
+/* fetch_pace.c: when a host may be asked again */
 uint64_t fetch_host_delay_ns(const struct fetch_thread *thread, const struct fetch_host *host);
+/** A transfer got its first byte, or ended without one: the delay counts from here. */
+void fetch_host_answered(struct fetch_thread *thread, struct fetch_host *host);
+/** A transfer ended: its latency moves the delay. `is_good`: an answer that may make it shorter. */
+void fetch_host_adapt(struct fetch_thread *thread, struct fetch_host *host, uint64_t latency_ns,
+                      bool is_good);
+void fetch_host_hold(struct fetch_thread *thread, struct fetch_host *host, uint64_t ms);
+/** 429 without a word of how long: a second, doubled each time in a row. Returns the hold. */
+uint64_t fetch_host_back_off(struct fetch_thread *thread, struct fetch_host *host);
+/** Give back requests that would wait too long. */
+void fetch_host_return_held(struct fetch_thread *thread, struct fetch_host *host);
+/** Does it belong to this process? False: its next job was given back. */
+bool fetch_host_is_ours(struct fetch_thread *thread, struct fetch_host *host,
+                        const struct fetch_job *job);
+void fetch_host_on_recall(struct fetch_thread *thread, struct fetch_recall *recall);
+void fetch_recall_free(struct fetch_recall *recall);
+
+/* fetch_cookies.c: one jar a host */
+void fetch_cookies_attach(struct fetch_transfer *transfer);
+/** Note a Set-Cookie header. */
+void fetch_cookies_seen(struct fetch_transfer *transfer, size_t len);
+/** After the transfer, before its handle serves another host: keep the jar within its limits. */
+void fetch_cookies_detach(struct fetch_transfer *transfer);
+void fetch_cookies_free(struct fetch_host *host);
 
 /* fetch_gate.c: look-up and robots.txt, before a host's requests may start */
 enum fetch_pass { PASS_OPEN, PASS_WAIT, PASS_REFUSED };

@@ -134,6 +134,9 @@ static void handle_message(struct fetch_thread *t, struct fetch_message *message
     case MESSAGE_LOOKUP:
         fetch_gate_on_lookup(t, BASE_CONTAINER_OF(message, struct fetch_lookup, message));
         break;
+    case MESSAGE_RECALL:
+        fetch_host_on_recall(t, BASE_CONTAINER_OF(message, struct fetch_recall, message));
+        break;
     }
 }
 
@@ -361,6 +364,8 @@ static void discard_inbox(struct fetch_thread *t)
             fetch_job_free(BASE_CONTAINER_OF(m, struct fetch_job, message));
         } else if (m->kind == MESSAGE_LOOKUP) {
             fetch_lookup_free(BASE_CONTAINER_OF(m, struct fetch_lookup, message));
+        } else if (m->kind == MESSAGE_RECALL) {
+            fetch_recall_free(BASE_CONTAINER_OF(m, struct fetch_recall, message));
         } else {
             fetch_gate_message_free(BASE_CONTAINER_OF(m, struct fetch_robots_message, message));
         }

@@ -18,7 +18,10 @@ static void set_transport(struct fetch_transfer *x, const struct fetch_options *
                      o->max_transfers > BIG_BUFFER_TRANSFERS ? SMALL_BUFFER : BIG_BUFFER);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, -1L); /* only what we pinned */
-    if (!o->use_env_proxy) {
+    if (o->proxy != NULL) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy);
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, o->no_proxy != NULL ? o->no_proxy : "");
+    } else if (!o->use_env_proxy) {
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     }
     /* A directory of certificates would turn libcurl's cache of the parsed bundle off: 27 ms of CPU
@@ -36,6 +39,9 @@ static void set_protocol(struct fetch_transfer *x, const struct fetch_options *o
     curl_easy_setopt(easy, CURLOPT_USERAGENT, o->user_agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->thread->engine->headers);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
+    if (o->use_cookies) {
+        curl_easy_setopt(easy, CURLOPT_COOKIEFILE, ""); /* the engine on; each host has its jar */
+    }
 }
 
 static struct fetch_transfer *take_transfer(struct fetch_thread *t)
@@ -126,6 +132,8 @@ static void reset_transfer(struct fetch_transfer *x, struct fetch_host *host, st
     x->announced = x->retry_after_ms = 0;
     x->header_bytes = x->header_lines = 0;
     x->coded = false;
+    x->got_cookies = false;
+    host->has_started = true;
     job->started_ns = job->started_ns != 0 ? job->started_ns : x->started_ns;
 }
 
@@ -175,6 +183,9 @@ static void give_back(struct fetch_transfer *x)
         curl_slist_free_all(x->pins);
         x->pins = NULL;
     }
+    if (x->host != NULL) {
+        fetch_cookies_detach(x);
+    }
     x->job = NULL;
     x->box = NULL;
     x->host = NULL;
@@ -196,6 +207,7 @@ bool fetch_transfer_start(struct fetch_thread *t, struct fetch_host *host, struc
         !pin_addresses(x, host)) {
         goto no_memory;
     }
+    fetch_cookies_attach(x);
     curl_easy_setopt(x->easy, CURLOPT_HTTP_VERSION,
                      tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(x->easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);

@@ -59,7 +59,7 @@ Test(answers, statuses_have_their_classes)
     rig_expect(&rig, "/status?code=503", FETCH_HTTP_5XX, 503, "answered 503");
     rig_expect(&rig, "/status?code=429", FETCH_THROTTLED, 429, "too many requests");
     rig_expect(&rig, "/status?code=999", FETCH_NETWORK, 999, "answered 999");
-    rig_expect(&rig, "/redirect?code=302", FETCH_NETWORK, 302, "answered 302");
+    rig_expect(&rig, "/redirect?code=302", FETCH_BAD_URL, 302, "answered 302");
 }
 
 Test(answers, conditional_requests_get_not_modified)
