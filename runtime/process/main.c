@@ -7,7 +7,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+/* libmongoc made /dev/shm/mongoc-PID for its counters as soon as it was loaded, and removes it at
+ * exit(): a process that ends by a kill or by _exit() would leave it behind, and a later one with
+ * the same number would write a warning. The counters need no name; nothing here reads them. */
+static void unname_driver_counters(void)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "/mongoc-%d", (int)getpid());
+    (void)shm_unlink(name);
+}
 
 static const char exit_codes[] = "Exit codes\n"
                                  "  0  complete\n"
@@ -181,6 +192,7 @@ static int dispatch(int argc, char *argv[])
 int main(int argc, char *argv[])
 {
     open_standard_files();
+    unname_driver_counters();
     signals_block();
     sync_init();
     mongo_init();
