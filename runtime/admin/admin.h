@@ -75,6 +75,16 @@ void admin_render_metrics(const struct admin_sources *sources, const struct admi
 
 struct admin_server;
 
+/* A request that the process itself answers: `text` is the body of a POST, "" for a GET; the answer
+ * is appended to `out`. Called on the server's thread; may block. An error is told to the asker:
+ * GLEANER_E_CONFIG, _INVALID and _NOT_FOUND as 400, others as 503. */
+struct admin_control {
+    const char *method; /* GET or POST */
+    const char *path;
+    enum gleaner_status (*answer)(void *ctx, const char *text, struct base_buffer *out,
+                                  struct base_error *error);
+};
+
 struct admin_server_options {
     const struct admin_sources *sources; /* borrowed */
     const char *directory;               /* the socket is made here: gleaner.sock, mode 0600 */
@@ -83,10 +93,14 @@ struct admin_server_options {
     enum gleaner_status (*submit)(void *ctx, const char *url, const char *type, bool *is_new,
                                   struct base_error *error);
     void *submit_ctx;
+    const struct admin_control *controls; /* borrowed */
+    size_t control_count;
+    void *control_ctx;
 };
 
 /**
- * Serve GET /status (text), /status.json, /metrics and POST /jobs on one thread of its own.
+ * Serve GET /status (text), /status.json, /metrics, POST /jobs and the controls on one thread of
+ * its own.
  *
  * Thread: [startup]. The caller holds the directory's lock, so an old socket there is a dead one
  *         and is replaced.

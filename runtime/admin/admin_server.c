@@ -105,6 +105,41 @@ static enum MHD_Result answer_submit(struct admin_server *server, struct MHD_Con
     return reply_text(connection, MHD_HTTP_OK, is_new ? "new" : "known");
 }
 
+/* ---- what the process answers itself ---- */
+
+static const struct admin_control *find_control(const struct admin_server *server,
+                                                const char *method, const char *url)
+{
+    const struct admin_server_options *options = &server->options;
+    for (size_t i = 0; i < options->control_count; i++) {
+        if (strcmp(method, options->controls[i].method) == 0 &&
+            strcmp(url, options->controls[i].path) == 0) {
+            return &options->controls[i];
+        }
+    }
+    return NULL;
+}
+
+static enum MHD_Result answer_control(struct admin_server *server,
+                                      const struct admin_control *control,
+                                      struct MHD_Connection *connection, struct request *request)
+{
+    struct base_error error = {0};
+    struct base_buffer text = {0};
+    const char *body = request->body.data != NULL ? request->body.data : "";
+    enum gleaner_status status =
+        request->body.failed ? base_error_set(&error, GLEANER_E_NOMEM, "no memory for the request")
+                             : control->answer(server->options.control_ctx, body, &text, &error);
+    if (status == GLEANER_OK) {
+        return reply(connection, MHD_HTTP_OK, "text/plain; charset=utf-8", &text);
+    }
+    base_buffer_fini(&text);
+    bool is_theirs =
+        status == GLEANER_E_CONFIG || status == GLEANER_E_INVALID || status == GLEANER_E_NOT_FOUND;
+    return reply_text(connection, is_theirs ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_SERVICE_UNAVAILABLE,
+                      error.message);
+}
+
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *data_size, void **per_request)
@@ -124,6 +159,10 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         base_buffer_append(&request->body, data, *data_size);
         *data_size = 0;
         return MHD_YES;
+    }
+    const struct admin_control *control = find_control(server, method, url);
+    if (control != NULL) {
+        return answer_control(server, control, connection, request);
     }
     if (strcmp(method, MHD_HTTP_METHOD_POST) == 0 && strcmp(url, "/jobs") == 0) {
         return answer_submit(server, connection, request);

@@ -67,8 +67,20 @@ const struct command commands[] = {
     {"config", "[options]", "print every setting, its value and where that came from",
      "Sources, from weakest: defaults, configuration file, .env, environment, command line. The\n"
      "names are those of the file: database.uri is `uri:` under `database:`. Every option of the\n"
-     "other commands is taken, to show what it would do.\n",
-     GROUPS_ALL, command_config},
+     "other commands is taken, to show what it would do. --live asks the process in --data.\n",
+     GROUPS_ALL | GROUP_ONLY_CONFIG, command_config},
+    {"set", "KEY=VALUE... [options]", "change settings of the process in this data directory",
+     "All of them or none. What cannot change while it runs is refused by name. It holds until "
+     "the\n"
+     "process ends; gleaner config --live shows what is in force.\n"
+     "  gleaner set fetch.delay_ms=500 fetch.per_host=2 process.log_level=info\n",
+     GROUP_DATA | GROUP_LOG | GROUP_ANY, command_set},
+    {"reload", "[options]", "let the process in this data directory read its files again",
+     "The same as SIGHUP: the configuration is read again, and what can change while it runs "
+     "holds\n"
+     "at once; modules whose file was replaced are loaded anew, new jobs go to them, old ones end\n"
+     "in the old one. Replace a module with mv or install, never by writing into it.\n",
+     GROUP_DATA | GROUP_LOG | GROUP_ANY, command_reload},
 };
 const size_t commands_count = BASE_ARRAY_LEN(commands);
 
@@ -93,6 +105,9 @@ int command_config(struct settings *settings, int argc, char *const argv[])
 {
     (void)argc;
     (void)argv;
+    if (settings->live) {
+        return command_config_live(settings);
+    }
     struct base_buffer text = {0};
     settings_print(settings, &text);
     bool is_good = !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len;

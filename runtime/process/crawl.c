@@ -203,17 +203,15 @@ static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
     return status;
 }
 
-static void follow(struct crawl *crawl, struct settings *settings, int argc, char *const argv[],
-                   unsigned groups)
+static void follow(struct crawl *crawl)
 {
     struct work *work = &crawl->work;
     while (!signals_stop_wanted() &&
            !worker_group_wait(work->workers, base_mono_ns() + TICK_MS * BASE_NS_PER_MS)) {
         progress_tick(&crawl->progress, work);
-        if (signals_take_reload()) {
-            work_reload(work, settings, argc, argv, groups);
-        }
+        live_serve(work);
     }
+    live_stop(work);
 }
 
 /* Wait for the spool as long as it gets shorter, and spool_wait_ms beyond that. */
@@ -340,6 +338,9 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
     }
     work_set_patience(&crawl.work, 0, EXIT_STOPPED);
     if (status == GLEANER_OK) {
+        status = live_open(&crawl.work, settings, argc, argv, settings_groups_of("crawl"), &error);
+    }
+    if (status == GLEANER_OK) {
         status = name_crawl(&crawl, &error);
     }
     if (status == GLEANER_OK) {
@@ -350,7 +351,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
         work_start_server(&crawl.work, "crawl");
         progress_start(&crawl.progress, settings->progress);
         announce(&crawl);
-        follow(&crawl, settings, argc, argv, settings_groups_of("crawl"));
+        follow(&crawl);
         code = finish(&crawl);
     } else {
         print_error(&error);

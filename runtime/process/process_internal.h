@@ -51,10 +51,16 @@ bool signals_take_reload(void);
 
 /* ---- the opened rooms ---- */
 
+enum work_kind {
+    WORK_CRAWL,  /* frontier beside the spool in the data directory, documents to the target */
+    WORK_SERVICE /* jobs and documents in the target */
+};
+
 /* Members are opened from top to bottom and closed from bottom to top by work_close(); what was not
  * opened is NULL. Lives on the stack of the command; everything borrows from the members above. */
 struct work {
     const struct settings *settings;
+    enum work_kind kind;
     char data[4096];   /* the directory in use: settings' or a temporary one */
     bool is_temporary; /* --to none: removed at the end */
     char target[600];  /* where documents go, without a password */
@@ -72,6 +78,9 @@ struct work {
     struct admin_server *server;
     struct work_counting *counting; /* of the store's jobs, on a thread of its own */
     uint64_t count_by_ns;           /* stopping: the summary waits for a count until then */
+    struct live *live;              /* NULL before it runs */
+    const struct admin_control *controls;
+    size_t control_count;
     /* writes: main; reads: main, admin thread; relaxed: shown in the status only */
     _Atomic bool is_stopping;
     /* writes: main once, release; reads: workers and drainer, acquire: false until the spool is
@@ -79,10 +88,6 @@ struct work {
     _Atomic bool may_use_remote;
 };
 
-enum work_kind {
-    WORK_CRAWL,  /* frontier beside the spool in the data directory, documents to the target */
-    WORK_SERVICE /* jobs and documents in the target */
-};
 GLEANER_MUST_CHECK enum gleaner_status work_open_stores(struct work *work,
                                                         const struct settings *settings,
                                                         enum work_kind kind,
@@ -114,14 +119,56 @@ void work_close(struct work *work);
 void work_close_soon(struct work *work, enum exit_code code);
 /** Exit code of a failure while opening. */
 enum exit_code work_exit_code(enum gleaner_status status);
+/** What the workers take while they run. */
+struct worker_live work_worker_live(const struct settings *settings, enum work_kind kind);
 /** The fetch room's options out of the settings; borrows their strings. */
 void work_fetch_options(const struct settings *settings, struct fetch_options *out);
-/** SIGHUP: read the sources again and apply what is live. */
-void work_reload(struct work *work, struct settings *live, int argc, char *const argv[],
-                 unsigned groups);
+/** libgleaner's options out of the settings; borrows their strings. */
+void work_db_options(const struct settings *settings, struct gleaner_db_options *out);
 /** Normalise a URL of a person's. Errors name it and say what would be one. */
 GLEANER_MUST_CHECK enum gleaner_status
 work_normalise_url(const char *text, char *out, size_t out_size, struct base_error *error);
+
+/* ---- settings and modules of a running process (live.c) ----
+ *
+ * SIGHUP and requests of the status server change what runs. Both are served by the main thread, so
+ * that it alone changes settings: a request waits for its turn (control.c). */
+
+struct control;
+struct live;
+typedef enum gleaner_status (*control_do)(struct live *live, const char *text,
+                                          struct base_buffer *out, struct base_error *error);
+
+/** Thread: [startup]. `settings`, `argv` and `work` are borrowed; work->live is set. */
+GLEANER_MUST_CHECK enum gleaner_status live_open(struct work *work, struct settings *settings,
+                                                 int argc, char *const argv[], unsigned groups,
+                                                 struct base_error *error);
+/** One turn: SIGHUP, and a request that waits. [main] */
+void live_serve(struct work *work);
+/** No more requests: who waits is told that the process stops. [main] */
+void live_stop(struct work *work);
+/** After the status server has stopped. */
+void live_close(struct work *work);
+/** Read the sources again, apply what is live, load changed modules; one line for each in `out`. */
+GLEANER_MUST_CHECK enum gleaner_status
+live_reload(struct live *live, const char *text, struct base_buffer *out, struct base_error *error);
+/** KEY=VALUE lines: all or nothing. */
+GLEANER_MUST_CHECK enum gleaner_status live_set(struct live *live, const char *text,
+                                                struct base_buffer *out, struct base_error *error);
+/** What `gleaner config --live` prints. */
+GLEANER_MUST_CHECK enum gleaner_status live_show(struct live *live, const char *text,
+                                                 struct base_buffer *out, struct base_error *error);
+
+GLEANER_MUST_CHECK enum gleaner_status control_create(struct control **out);
+void control_destroy(struct control **control);
+/** Let the main thread do it and wait for that. Thread: [any] but main.
+ *  Errors: GLEANER_E_CLOSED it stops; GLEANER_E_TIMEOUT it has no time; else of `what`. */
+GLEANER_MUST_CHECK enum gleaner_status control_ask(struct control *control, control_do what,
+                                                   const char *text, struct base_buffer *out,
+                                                   struct base_error *error);
+/** Do what waits, if anything. [main] */
+void control_serve(struct control *control, struct live *live);
+void control_close(struct control *control);
 
 /* ---- counting: a store that hangs must not hold the thread that has to see a stop ---- */
 
@@ -175,6 +222,10 @@ int command_export(struct settings *settings, int argc, char *const argv[]);
 int command_status(struct settings *settings, int argc, char *const argv[]);
 int command_config(struct settings *settings, int argc, char *const argv[]);
 int command_drain(struct settings *settings, int argc, char *const argv[]);
+/* control_commands.c */
+int command_set(struct settings *settings, int argc, char *const argv[]);
+int command_reload(struct settings *settings, int argc, char *const argv[]);
+int command_config_live(const struct settings *settings);
 /* tools.c */
 int command_scrape(struct settings *settings, int argc, char *const argv[]);
 int command_robots(struct settings *settings, int argc, char *const argv[]);

@@ -91,6 +91,9 @@ int command_run(struct settings *settings, int argc, char *const argv[])
     enum gleaner_status status = work_open_stores(&work, settings, WORK_SERVICE, &error);
     work_set_patience(&work, 0, EXIT_COMPLETE);
     if (status == GLEANER_OK) {
+        status = live_open(&work, settings, argc, argv, settings_groups_of("run"), &error);
+    }
+    if (status == GLEANER_OK) {
         status = start(&work, &error);
     }
     if (status == GLEANER_E_CANCELLED) {
@@ -111,10 +114,9 @@ int command_run(struct settings *settings, int argc, char *const argv[])
     while (!signals_stop_wanted()) {
         (void)worker_group_wait(work.workers, base_mono_ns() + TICK_MS * BASE_NS_PER_MS);
         progress_tick(&progress, &work);
-        if (signals_take_reload()) {
-            work_reload(&work, settings, argc, argv, settings_groups_of("run"));
-        }
+        live_serve(&work);
     }
+    live_stop(&work);
     work_drain(&work, settings->drain_ms);
     struct admin_figures figures;
     work_read_last(&work, &figures);

@@ -218,6 +218,9 @@ void settings_describe_place(const struct setting_origin *origin, char *out, siz
     case SOURCE_COMMAND_LINE:
         (void)snprintf(out, out_size, "--%s", origin->name);
         return;
+    case SOURCE_RUN_TIME:
+        (void)snprintf(out, out_size, "set at run time");
+        return;
     case SOURCE_DEFAULT:
         break;
     }
@@ -336,7 +339,7 @@ static enum gleaner_status check_collections(const struct settings *settings,
     return GLEANER_OK;
 }
 
-static enum gleaner_status check_together(struct settings *settings, struct base_error *error)
+enum gleaner_status settings_check(const struct settings *settings, struct base_error *error)
 {
     if (settings->ca_file != NULL && access(settings->ca_file, R_OK) != 0) {
         return base_error_set(error, GLEANER_E_CONFIG, "fetch.ca_file: %s: %s", settings->ca_file,
@@ -400,7 +403,7 @@ enum gleaner_status settings_load(struct settings *out, int argc, char *const ar
     }
     command_line_fini(&line);
     if (status == GLEANER_OK) {
-        status = check_together(out, error);
+        status = settings_check(out, error);
     }
     return status == GLEANER_OK ? fill_dependent(out) : status;
 }

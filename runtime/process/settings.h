@@ -39,6 +39,7 @@ enum setting_group {
     GROUP_ONLY_SCRAPE = 1 << 20,
     GROUP_ONLY_ROBOTS = 1 << 21,
     GROUP_ONLY_FETCH = 1 << 22,
+    GROUP_ONLY_CONFIG = 1 << 25,
     GROUP_PAGE_URL = 1 << 23, /* a FILE may stand in for a URL */
     GROUP_BATCH = 1 << 24,
     GROUP_ONLY_CRAWL = 1 << 8,
@@ -62,7 +63,7 @@ struct setting {
     const char *environment; /* NULL = not in the environment */
     enum setting_type type;
     unsigned groups;
-    bool is_live; /* SIGHUP applies it to a running process */
+    bool is_live; /* SIGHUP and `gleaner set` apply it to a running process */
     size_t offset;
     const char *initial; /* as text; NULL = unset */
     uint64_t min, max;
@@ -79,7 +80,8 @@ enum setting_source {
     SOURCE_FILE,
     SOURCE_DOTENV,
     SOURCE_ENVIRONMENT,
-    SOURCE_COMMAND_LINE
+    SOURCE_COMMAND_LINE,
+    SOURCE_RUN_TIME /* gleaner set */
 };
 struct setting_origin {
     enum setting_source source;
@@ -88,8 +90,8 @@ struct setting_origin {
     const char *text; /* the value as it was written */
 };
 
-/* The values in force. Filled once before threads start; SIGHUP makes a second one and copies what
- * is live out of it, so that nobody ever reads a value that is being changed. */
+/* The values in force. Filled once before threads start; the main thread alone changes what is live
+ * in it (live.c) and tells the rooms, so that nobody ever reads a value that is being changed. */
 struct settings {
     struct base_arena arena; /* owns every string */
     struct setting_origin origins[SETTING_MAX];
@@ -129,7 +131,7 @@ struct settings {
     /* command line only */
     const char *config_file, *env_file, *format, *job_type;
     const char *agent, *robots_file, *page_url;
-    bool json, fresh, help, batch, verbose;
+    bool json, fresh, help, batch, verbose, live;
 };
 
 extern const struct setting settings_table[];
@@ -147,6 +149,15 @@ GLEANER_MUST_CHECK enum gleaner_status settings_load(struct settings *out, int a
                                                      char *const argv[], unsigned groups,
                                                      struct base_error *error);
 void settings_fini(struct settings *settings);
+
+/** Rules over several settings (min and max of a pool, names of collections). */
+GLEANER_MUST_CHECK enum gleaner_status settings_check(const struct settings *settings,
+                                                      struct base_error *error);
+/** Index of a key of the file ("fetch.delay_ms"). Errors: GLEANER_E_CONFIG with the nearest one. */
+GLEANER_MUST_CHECK enum gleaner_status settings_find(const char *key, size_t *out,
+                                                     struct base_error *error);
+/** One value as `gleaner config` prints it. */
+void settings_print_value(const struct settings *settings, size_t index, struct base_buffer *out);
 
 /** The groups of a command's options (commands.c). */
 unsigned settings_groups_of(const char *command);

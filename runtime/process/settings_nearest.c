@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "did you mean": the nearest of some names by edit distance. */
+/* "did you mean": the nearest of some names by edit distance; and keys by their names. */
 #include "settings.h"
 #include <string.h>
 
@@ -50,4 +50,35 @@ const char *settings_nearest(const char *name, size_t len,
             best = candidate;
         }
     }
+}
+
+/* Settings of the command line alone have no key for people. */
+static bool has_key(size_t index)
+{
+    return strncmp(settings_table[index].key, "command.", 8) != 0;
+}
+
+static const char *next_key(const void *ctx, size_t i)
+{
+    (void)ctx;
+    for (size_t at = 0, seen = 0; at < settings_count; at++) {
+        if (has_key(at) && seen++ == i) {
+            return settings_table[at].key;
+        }
+    }
+    return NULL;
+}
+
+enum gleaner_status settings_find(const char *key, size_t *out, struct base_error *error)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        if (has_key(i) && strcmp(settings_table[i].key, key) == 0) {
+            *out = i;
+            return GLEANER_OK;
+        }
+    }
+    const char *near = settings_nearest(key, strlen(key), next_key, NULL);
+    return base_error_set(error, GLEANER_E_CONFIG, "unknown setting '%s'%s%s%s", key,
+                          near != NULL ? "; did you mean " : "; gleaner config lists them",
+                          near != NULL ? near : "", near != NULL ? "?" : "");
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_value(const struct settings *settings, size_t index, struct base_buffer *out)
+void settings_print_value(const struct settings *settings, size_t index, struct base_buffer *out)
 {
     const struct setting *setting = &settings_table[index];
     const char *base = (const char *)settings + setting->offset;
@@ -55,7 +55,7 @@ void settings_print(const struct settings *settings, struct base_buffer *out)
         settings_describe_place(&settings->origins[i], place, sizeof place);
         size_t start = out->len;
         base_buffer_printf(out, "%-36s ", settings_table[i].key);
-        print_value(settings, i, out);
+        settings_print_value(settings, i, out);
         while (out->len < start + 64 && base_buffer_append_char(out, ' ')) {
         }
         base_buffer_printf(out, "  # %s\n", place);
@@ -107,10 +107,11 @@ static void print_option(const struct setting *setting, struct base_buffer *out)
 
 void settings_print_help(unsigned groups, struct base_buffer *out)
 {
-    static const unsigned order[] = {
-        GROUP_ONLY_CRAWL, GROUP_ONLY_SUBMIT, GROUP_ONLY_EXPORT, GROUP_ONLY_STATUS, GROUP_CRAWL,
-        GROUP_FETCH,      GROUP_DATABASE,    GROUP_STORE,       GROUP_DATA,        GROUP_WORKER,
-        GROUP_PROCESS,    GROUP_LOG,         GROUP_JSON,        GROUP_ANY};
+    static const unsigned order[] = {GROUP_ONLY_CRAWL,  GROUP_ONLY_CONFIG, GROUP_ONLY_SUBMIT,
+                                     GROUP_ONLY_EXPORT, GROUP_ONLY_STATUS, GROUP_CRAWL,
+                                     GROUP_FETCH,       GROUP_DATABASE,    GROUP_STORE,
+                                     GROUP_DATA,        GROUP_WORKER,      GROUP_PROCESS,
+                                     GROUP_LOG,         GROUP_JSON,        GROUP_ANY};
     unsigned shown = 0;
     for (size_t g = 0; g < BASE_ARRAY_LEN(order); g++) {
         for (size_t i = 0; i < settings_count; i++) {

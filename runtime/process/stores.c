@@ -19,7 +19,7 @@ static uint32_t narrow(uint64_t value)
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-static void fill_db_options(const struct settings *s, struct gleaner_db_options *o)
+void work_db_options(const struct settings *s, struct gleaner_db_options *o)
 {
     gleaner_db_options_init(o);
     o->uri = s->target;
@@ -54,7 +54,7 @@ enum gleaner_status work_open_db(const struct settings *settings, struct gleaner
 {
     struct gleaner_db_options options;
     struct gleaner_error why = {0};
-    fill_db_options(settings, &options);
+    work_db_options(settings, &options);
     enum gleaner_status status = gleaner_db_open(&options, out, &why);
     if (status != GLEANER_OK) {
         return base_error_set(error, status, "%s", why.message);
@@ -209,6 +209,7 @@ enum gleaner_status work_open_stores(struct work *work, const struct settings *s
                                      enum work_kind kind, struct base_error *error)
 {
     work->settings = settings;
+    work->kind = kind;
     work->sources.started_ns = base_mono_ns();
     base_redact_uri(settings->target, work->target, sizeof work->target);
     bool has_server = settings_wants_server(settings);
@@ -245,7 +246,9 @@ void work_close_soon(struct work *work, enum exit_code code)
 
 void work_close(struct work *work)
 {
+    live_stop(work);
     admin_server_stop(&work->server);
+    live_close(work);
     work_count_end(work);
     if (work->workers != NULL) {
         worker_group_request_stop(work->workers, base_mono_ns());

@@ -98,10 +98,23 @@ enum gleaner_status work_load_modules(struct work *work, struct base_error *erro
 
 /* ---- workers ---- */
 
+struct worker_live work_worker_live(const struct settings *s, enum work_kind kind)
+{
+    return (struct worker_live){
+        .max_pages = s->pages == UINT64_MAX ? 0 : s->pages,
+        .batch_ms = narrow(s->batch_ms),
+        .prefetch = narrow(2 * s->concurrency),
+        .handle_ms = narrow(s->handle_ms),
+        /* A service waits for its store as long as it takes; a crawl is somebody waiting. */
+        .give_up_ms = kind == WORK_CRAWL ? narrow(s->storage_patience_ms) : 0,
+    };
+}
+
 enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
                                        struct base_error *error)
 {
     const struct settings *s = work->settings;
+    const struct worker_live live = work_worker_live(s, kind);
     char suspects[sizeof work->data + 32];
     (void)snprintf(suspects, sizeof suspects, "%s/gleaner.suspects", work->data);
     const struct worker_options options = {
@@ -113,13 +126,12 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
         .collection = s->collection,
         .markdown = strcmp(s->content, "markdown") == 0,
         .is_crawl = kind == WORK_CRAWL,
-        .max_pages = s->pages == UINT64_MAX ? 0 : s->pages,
+        .max_pages = live.max_pages,
         .batch_pages = narrow(s->batch_pages),
-        .batch_ms = narrow(s->batch_ms),
-        .prefetch = narrow(2 * s->concurrency),
-        .handle_ms = narrow(s->handle_ms),
-        /* A service waits for its store as long as it takes; a crawl is somebody waiting. */
-        .give_up_ms = kind == WORK_CRAWL ? narrow(s->storage_patience_ms) : 0,
+        .batch_ms = live.batch_ms,
+        .prefetch = live.prefetch,
+        .handle_ms = live.handle_ms,
+        .give_up_ms = live.give_up_ms,
         /* A service on a server alone has no directory of its own. */
         .suspects_path = work->local != NULL ? suspects : NULL,
         .setting = settings_of_module,
@@ -209,6 +221,9 @@ void work_start_server(struct work *work, const char *command)
         .directory = work->data,
         .submit = strcmp(command, "run") == 0 ? submit : NULL,
         .submit_ctx = work,
+        .controls = work->controls,
+        .control_count = work->control_count,
+        .control_ctx = work->live,
     };
     struct base_error error = {0};
     if (!may_serve(work, &error) ||
@@ -281,48 +296,6 @@ void work_read_last(struct work *work, struct admin_figures *out)
     if (out->has_jobs) {
         out->jobs = counts;
     }
-}
-
-/* ---- SIGHUP ---- */
-
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static void log_changes(const struct settings *before, const struct settings *after)
-{
-    for (size_t i = 0; i < settings_count; i++) {
-        if (same_text(before->origins[i].text, after->origins[i].text)) {
-            continue;
-        }
-        base_log_warn("process", "event=setting_changed key=%s applied=%s", settings_table[i].key,
-                      settings_table[i].is_live ? "now" : "at_restart");
-    }
-}
-
-void work_reload(struct work *work, struct settings *live, int argc, char *const argv[],
-                 unsigned groups)
-{
-    struct settings fresh;
-    struct base_error error = {0};
-    if (settings_load(&fresh, argc, argv, groups, &error) != GLEANER_OK) {
-        base_log_error("process", "event=reload_refused reason=\"%s\"", error.message);
-        settings_fini(&fresh);
-        return;
-    }
-    log_changes(live, &fresh);
-    enum base_log_level level;
-    if (base_log_level_parse(fresh.log_level, &level)) {
-        base_log_set_level(level);
-    }
-    struct fetch_options options;
-    work_fetch_options(&fresh, &options);
-    fetch_configure(work->fetch, &options);
-    /* Only main reads these two after the start. */
-    live->drain_ms = fresh.drain_ms;
-    live->concurrency = fresh.concurrency;
-    settings_fini(&fresh);
 }
 
 /* ---- URLs of people ---- */

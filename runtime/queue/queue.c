@@ -9,6 +9,14 @@ static uint32_t or_default(uint32_t value, uint32_t fallback)
     return value ? value : fallback;
 }
 
+void queue_configure(struct queue *queue, const struct queue_live *live)
+{
+    const memory_order relaxed = memory_order_relaxed;
+    atomic_store_explicit(&queue->max_attempts, or_default(live->max_attempts, 4), relaxed);
+    atomic_store_explicit(&queue->retry_base_ms, or_default(live->retry_base_ms, 1000), relaxed);
+    atomic_store_explicit(&queue->retry_cap_ms, or_default(live->retry_cap_ms, 300000), relaxed);
+}
+
 enum gleaner_status queue_create(const struct queue_options *options, struct queue **out)
 {
     struct queue *queue = calloc(1, sizeof(*queue));
@@ -17,10 +25,10 @@ enum gleaner_status queue_create(const struct queue_options *options, struct que
     }
     queue->options = *options;
     queue->options.lease_ms = or_default(options->lease_ms, 60000);
-    queue->options.max_attempts = or_default(options->max_attempts, 4);
     queue->options.max_deliveries = or_default(options->max_deliveries, 5);
-    queue->options.retry_base_ms = or_default(options->retry_base_ms, 1000);
-    queue->options.retry_cap_ms = or_default(options->retry_cap_ms, 300000);
+    queue_configure(queue, &(struct queue_live){.max_attempts = options->max_attempts,
+                                                .retry_base_ms = options->retry_base_ms,
+                                                .retry_cap_ms = options->retry_cap_ms});
     queue->owner = strdup(options->owner);
     queue->options.owner = queue->owner;
     base_keyset_init(&queue->seen, options->seen_keys ? options->seen_keys : (size_t)1 << 20);
@@ -114,12 +122,13 @@ enum gleaner_status queue_claim(struct queue *queue, uint32_t max, struct store_
  * not come back together. */
 static uint64_t back_off_ms(struct queue *queue, uint32_t attempts)
 {
-    uint64_t ceiling = queue->options.retry_base_ms;
-    for (uint32_t i = 0; i < attempts && ceiling < queue->options.retry_cap_ms; i++) {
+    const uint64_t cap_ms = atomic_load_explicit(&queue->retry_cap_ms, memory_order_relaxed);
+    uint64_t ceiling = atomic_load_explicit(&queue->retry_base_ms, memory_order_relaxed);
+    for (uint32_t i = 0; i < attempts && ceiling < cap_ms; i++) {
         ceiling *= 2;
     }
-    if (ceiling > queue->options.retry_cap_ms) {
-        ceiling = queue->options.retry_cap_ms;
+    if (ceiling > cap_ms) {
+        ceiling = cap_ms;
     }
     sync_mutex_lock(queue->lock);
     uint64_t delay = base_random_below(&queue->random, ceiling + 1);
@@ -132,7 +141,8 @@ void queue_decide_failure(struct queue *queue, const struct store_job *job, bool
 {
     *out = (struct store_outcome){.key = job->key, .token = job->token};
     memcpy(out->id, job->id, sizeof(out->id));
-    if (permanent || job->attempts + 1 >= queue->options.max_attempts) {
+    uint32_t max_attempts = atomic_load_explicit(&queue->max_attempts, memory_order_relaxed);
+    if (permanent || job->attempts + 1 >= max_attempts) {
         out->kind = STORE_DEAD;
         return;
     }

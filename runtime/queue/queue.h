@@ -57,6 +57,12 @@ struct queue_options {
 GLEANER_MUST_CHECK enum gleaner_status queue_create(const struct queue_options *options,
                                                     struct queue **out);
 void queue_destroy(struct queue **queue);
+/* What can change while it is in use; the meaning as in queue_options, 0 = the default. */
+struct queue_live {
+    uint32_t max_attempts, retry_base_ms, retry_cap_ms;
+};
+/** Thread: [any]. Holds for failures from now on. */
+void queue_configure(struct queue *queue, const struct queue_live *live);
 
 /** Key of a crawl job / of a submission. */
 uint64_t queue_key_of_url(const char *url, size_t len);

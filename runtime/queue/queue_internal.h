@@ -6,8 +6,12 @@
 #include "sync.h"
 
 struct queue {
-    struct queue_options options; /* owner points to `owner` below; immutable after creation */
+    struct queue_options options; /* owner points to `owner` below; immutable after creation;
+                                     what can change is read from the atomics below */
     char *owner;
+    /* writes: queue_configure() (any thread, relaxed); reads: who decides a failure, relaxed: each
+     * value stands for itself */
+    _Atomic uint32_t max_attempts, retry_base_ms, retry_cap_ms;
 
     /* The seen-filter: keys whose jobs are durably in the store. Guarded by `lock`. */
     struct sync_mutex *lock;

@@ -52,8 +52,8 @@ static bool is_awaited(const struct worker_group *group, const struct batch *bat
 {
     uint32_t load = atomic_load_explicit(&group->in_engine, memory_order_relaxed);
     bool is_hungry = atomic_load_explicit(&group->is_hungry, memory_order_relaxed);
-    return is_hungry &&
-           (load == 0 || (batch->links.count > 0 && load <= group->options.prefetch / 4));
+    return is_hungry && (load == 0 || (batch->links.count > 0 &&
+                                       load <= group_live_value(&group->live.prefetch) / 4));
 }
 
 static bool is_large(const struct worker_group *group, const struct batch *batch)
@@ -71,7 +71,7 @@ bool batch_is_due(const struct worker *worker, uint64_t now_ns)
         return false;
     }
     return is_large(group, batch) ||
-           now_ns - batch->oldest_ns >= group->options.batch_ms * BASE_NS_PER_MS ||
+           now_ns - batch->oldest_ns >= group_live_value(&group->live.batch_ms) * BASE_NS_PER_MS ||
            is_awaited(group, batch) || group_is_stopping(group);
 }
 
@@ -86,7 +86,8 @@ uint64_t batch_due_ns(const struct worker *worker)
     if (batch->count == 0) {
         return UINT64_MAX;
     }
-    uint64_t due_ns = batch->oldest_ns + worker->group->options.batch_ms * BASE_NS_PER_MS;
+    uint64_t due_ns =
+        batch->oldest_ns + group_live_value(&worker->group->live.batch_ms) * BASE_NS_PER_MS;
     return due_ns > worker->settling.retry_ns ? due_ns : worker->settling.retry_ns;
 }
 
@@ -130,7 +131,7 @@ static uint64_t next_supply_ns(const struct worker *worker, uint64_t links_new)
 {
     const struct worker_group *group = worker->group;
     uint64_t now_ns = base_mono_ns(), at_ns = UINT64_MAX;
-    if (links_new > 0 || group->options.max_pages > 0) {
+    if (links_new > 0 || group_max_pages(group) > 0) {
         return now_ns;
     }
     for (size_t i = 0; i < worker->batch.count; i++) {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { BATCH_MS = 20, PREFETCH = 128, HANDLE_MS = 60000 };
+
 static void set_default(uint32_t *value, uint32_t fallback)
 {
     if (*value == 0) {
@@ -16,9 +18,9 @@ static void fill_defaults(struct worker_options *options)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     set_default(&options->threads, processors > 0 ? (uint32_t)processors : 1);
     set_default(&options->batch_pages, 64);
-    set_default(&options->batch_ms, 20);
-    set_default(&options->prefetch, 128);
-    set_default(&options->handle_ms, 60000);
+    set_default(&options->batch_ms, BATCH_MS);
+    set_default(&options->prefetch, PREFETCH);
+    set_default(&options->handle_ms, HANDLE_MS);
     if (options->batch_bytes == 0) {
         options->batch_bytes = UINT64_C(8) << 20;
     }
@@ -100,6 +102,14 @@ enum gleaner_status worker_group_start(const struct worker_options *options,
     }
     group->options = *options;
     fill_defaults(&group->options);
+    const struct worker_live live = {
+        .max_pages = group->options.max_pages,
+        .batch_ms = group->options.batch_ms,
+        .prefetch = group->options.prefetch,
+        .handle_ms = group->options.handle_ms,
+        .give_up_ms = group->options.give_up_ms,
+    };
+    worker_group_configure(group, &live);
     const uint32_t threads = group->options.threads;
     if (group_build(group) != GLEANER_OK || keeper_start(group) != GLEANER_OK) {
         group_free(group);
@@ -118,6 +128,25 @@ enum gleaner_status worker_group_start(const struct worker_options *options,
     }
     *out = group;
     return GLEANER_OK;
+}
+
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+void worker_group_configure(struct worker_group *group, const struct worker_live *live)
+{
+    struct group_live *to = &group->live;
+    const memory_order relaxed = memory_order_relaxed;
+    atomic_store_explicit(&to->max_pages, live->max_pages, relaxed);
+    atomic_store_explicit(&to->batch_ms, or_default(live->batch_ms, BATCH_MS), relaxed);
+    atomic_store_explicit(&to->prefetch, or_default(live->prefetch, PREFETCH), relaxed);
+    atomic_store_explicit(&to->handle_ms, or_default(live->handle_ms, HANDLE_MS), relaxed);
+    atomic_store_explicit(&to->give_up_ms, live->give_up_ms, relaxed);
+    if (group->supply_lock != NULL) { /* not while it is made: there may be more room now */
+        supply_at(group, 0);
+    }
 }
 
 bool worker_group_is_done(struct worker_group *group)

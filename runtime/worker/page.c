@@ -171,7 +171,7 @@ static enum gleaner_verdict run_module(struct worker *worker, const struct held_
     document_task_reset(task);
     task->held = held;
     task->module_name = use->module->name;
-    task->deadline_ns = start_ns + group->options.handle_ms * BASE_NS_PER_MS;
+    task->deadline_ns = start_ns + group_live_value(&group->live.handle_ms) * BASE_NS_PER_MS;
     suspects_enter(group->suspects, worker->index, &held->job);
     enum gleaner_verdict verdict = use->module->handle(use->state, worker_host(), task, page);
     suspects_leave(group->suspects, worker->index, &held->job);

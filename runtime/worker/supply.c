@@ -30,13 +30,13 @@ void group_finish(struct worker_group *group)
  * not settled counts twice for a moment; held is read first, so that none is missed between. */
 static uint32_t room_for(const struct worker_group *group, uint32_t wanted)
 {
-    if (group->options.max_pages == 0) {
+    const uint64_t max_pages = group_max_pages(group);
+    if (max_pages == 0) {
         return wanted;
     }
     uint64_t held = held_count(&group->held); /* acquire, before the pages */
-    uint64_t spoken_for = held + base_counter_get(&group->pages);
-    uint64_t left =
-        spoken_for < group->options.max_pages ? group->options.max_pages - spoken_for : 0;
+    uint64_t spoken_for = held + group->options.pages_before + base_counter_get(&group->pages);
+    uint64_t left = spoken_for < max_pages ? max_pages - spoken_for : 0;
     return left < wanted ? (uint32_t)left : wanted;
 }
 
@@ -86,7 +86,7 @@ static uint64_t nothing_due(struct worker_group *group, uint64_t now_ns)
     if (status != GLEANER_OK) {
         return claim_failed(group, status, &error);
     }
-    bool at_limit = group->options.max_pages > 0 && room_for(group, 1) == 0;
+    bool at_limit = group_max_pages(group) > 0 && room_for(group, 1) == 0;
     if (at_limit || counts.ready + counts.waiting + counts.leased == 0) {
         group_finish(group);
     }
@@ -137,7 +137,8 @@ void supply_at(struct worker_group *group, uint64_t when_ns)
 static bool take_supply(struct worker_group *group, uint64_t now_ns, uint32_t load,
                         uint64_t *next_ns)
 {
-    bool is_wanted = load <= group->options.prefetch / 2 && !group_is_stopping(group) &&
+    bool is_wanted = load <= group_live_value(&group->live.prefetch) / 2 &&
+                     !group_is_stopping(group) &&
                      atomic_load_explicit(&group->failing, memory_order_relaxed) == 0;
     *next_ns = now_ns + IDLE_POLL_MS * BASE_NS_PER_MS;
     if (!is_wanted) {
@@ -168,7 +169,7 @@ static uint64_t give_supply(struct worker_group *group, uint64_t next_ns)
 uint64_t supply_fetchers(struct worker *worker, uint64_t now_ns)
 {
     struct worker_group *group = worker->group;
-    uint32_t prefetch = group->options.prefetch;
+    uint32_t prefetch = group_live_value(&group->live.prefetch);
     uint32_t load = atomic_load_explicit(&group->in_engine, memory_order_relaxed);
     uint64_t next_ns;
 

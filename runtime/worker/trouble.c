@@ -30,8 +30,8 @@ bool trouble_note(struct worker_group *group, struct trouble *trouble, const cha
     uint64_t wait_ms = failing_ms < RETRY_FIRST_MS ? RETRY_FIRST_MS : failing_ms;
     wait_ms = wait_ms > RETRY_CAP_MS ? RETRY_CAP_MS : wait_ms;
     trouble->retry_ns = now_ns + wait_ms * BASE_NS_PER_MS;
-    if (group->options.give_up_ms > 0 && failing_ms >= group->options.give_up_ms &&
-        !group_is_stopping(group)) {
+    const uint32_t give_up_ms = group_live_value(&group->live.give_up_ms);
+    if (give_up_ms > 0 && failing_ms >= give_up_ms && !group_is_stopping(group)) {
         base_log_error("worker", "%s=given_up after_ms=%llu error=\"%s\"", what,
                        (unsigned long long)failing_ms, error->message);
         atomic_store_explicit(&group->has_given_up, true, memory_order_relaxed);

@@ -26,14 +26,15 @@ struct worker_options {
     struct gleaner_db *db;  /* NULL without MongoDB */
     const char *collection; /* of crawl pages, default "pages" */
     bool markdown;
-    bool is_crawl;        /* redirects become links, pages are followed; ends when done */
-    uint64_t max_pages;   /* 0 = no limit */
-    uint32_t batch_pages; /* default 64 */
-    uint64_t batch_bytes; /* default 8 MiB */
-    uint32_t batch_ms;    /* default 20: oldest page of an unsettled batch */
-    uint32_t prefetch;    /* jobs held ahead of the fetchers, default 2 x max_transfers */
-    uint32_t handle_ms;   /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
-    uint32_t give_up_ms;  /* the store failed without a break for so long: end; 0 = never */
+    bool is_crawl;         /* redirects become links, pages are followed; ends when done */
+    uint64_t max_pages;    /* 0 = no limit */
+    uint64_t pages_before; /* of it: what an earlier process has done */
+    uint32_t batch_pages;  /* default 64 */
+    uint64_t batch_bytes;  /* default 8 MiB */
+    uint32_t batch_ms;     /* default 20: oldest page of an unsettled batch */
+    uint32_t prefetch;     /* jobs held ahead of the fetchers, default 2 x max_transfers */
+    uint32_t handle_ms;    /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
+    uint32_t give_up_ms;   /* the store failed without a break for so long: end; 0 = never */
     /* A small file of this process alone (it is locked), or NULL: which pages were inside a module
      * when the process died. A page that was there queue_max_deliveries() times is a dead letter.
      */
@@ -48,6 +49,13 @@ const struct gleaner_host *worker_host(void);
 GLEANER_MUST_CHECK enum gleaner_status worker_group_start(const struct worker_options *options,
                                                           struct worker_group **out,
                                                           struct base_error *error);
+/* What can change while the group runs; the meaning of each as in worker_options. */
+struct worker_live {
+    uint64_t max_pages;
+    uint32_t batch_ms, prefetch, handle_ms, give_up_ms;
+};
+/** Thread: [any]. Holds for the next claim, page, batch; 0 = the default, as at the start. */
+void worker_group_configure(struct worker_group *group, const struct worker_live *live);
 /** A crawl: the queue is empty and nothing is held. [any] */
 bool worker_group_is_done(struct worker_group *group);
 /** Wait for that, or for stop, until the deadline. False at the deadline. */

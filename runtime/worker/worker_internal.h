@@ -131,8 +131,16 @@ struct named_counter {
     struct base_counter value;
 };
 
+/* writes: worker_group_configure() (any thread, relaxed); reads: workers, relaxed: each value
+ * stands for itself, and late by one page is soon enough */
+struct group_live {
+    _Atomic uint64_t max_pages;
+    _Atomic uint32_t batch_ms, prefetch, handle_ms, give_up_ms;
+};
+
 struct worker_group {
-    struct worker_options options;
+    struct worker_options options; /* what group_live has is read there */
+    struct group_live live;
     struct worker *workers;
     uint32_t started;
     struct held_list held;
@@ -173,6 +181,16 @@ struct worker_group {
     enum gleaner_status last_status; /* guarded by wait_lock */
     char last_error[200];            /* guarded by wait_lock */
 };
+
+/* Reads of the live values. */
+static inline uint64_t group_max_pages(const struct worker_group *group)
+{
+    return atomic_load_explicit(&group->live.max_pages, memory_order_relaxed);
+}
+static inline uint32_t group_live_value(const _Atomic uint32_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
 
 /* loop.c */
 void worker_run(void *arg);

@@ -158,3 +158,13 @@ Test(settings, a_bad_uri_is_refused_without_its_password)
     cr_assert_eq(rig.status, GLEANER_E_CONFIG);
     cr_assert_null(strstr(rig.error.message, "s3cret"), "%s", rig.error.message);
 }
+
+Test(settings, a_key_is_found_and_a_wrong_one_answered_with_the_nearest)
+{
+    size_t index = SETTING_MAX;
+    cr_assert_eq(settings_find("fetch.delay_ms", &index, &rig.error), GLEANER_OK);
+    cr_assert_str_eq(settings_table[index].key, "fetch.delay_ms");
+    cr_assert_eq(settings_find("fetch.delay", &index, &rig.error), GLEANER_E_CONFIG);
+    ASSERT_SAYS("did you mean fetch.delay_ms?");
+    cr_assert_eq(settings_find("command.json", &index, &rig.error), GLEANER_E_CONFIG);
+}
