@@ -54,7 +54,8 @@ struct mongo_error {
 const char *mongo_error_class_name(enum mongo_error_class error_class);
 /** gleaner_status of a class. */
 enum gleaner_status mongo_error_status(enum mongo_error_class error_class);
-/** Classify a driver error and its reply (may be NULL; labels are read from it). */
+/** Classify a driver error and its reply (may be NULL; labels are read from it). On the thread of
+ *  the operation: there it is known whether a socket broke or was silent. */
 void mongo_classify(const struct _bson_error_t *error, const struct _bson_t *reply,
                     struct mongo_error *out);
 /** Class of a bare server code, as in writeErrors[].code and writeConcernError.code. */
@@ -118,6 +119,19 @@ void mongo_client_destroy(struct mongo_endpoint *endpoint, mongo_client *client)
 uint32_t mongo_client_socket_ms(const mongo_client *client);
 /** One ping. Thread: whoever holds the client. */
 enum gleaner_status mongo_client_ping(mongo_client *client, struct mongo_error *error);
+
+/**
+ * From now on every wait of this thread for a server's answer ends at deadline_ns (monotonic), and
+ * not first after the socket time-out: the operation fails with MONGO_TIMEOUT, its connection is
+ * closed. 0 = no deadline: the way to end it. Server selection, while no server is known, has its
+ * own bound (server_selection_ms); what the server has begun it may finish: name a maxTimeMS, too.
+ *
+ * Thread: [any]. Of libmongoc 1.x; has no effect where mongo_isolates_errors() is false.
+ */
+void mongo_set_deadline(uint64_t deadline_ns);
+/** True when a socket error of one client leaves the others of its endpoint alone (libmongoc 1.x:
+ *  our own sockets). False: they stall for 0.5 to 1.0 s. Constant. */
+bool mongo_isolates_errors(void);
 
 /* ---- commands: thread = whoever holds the client ---- */
 

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <string.h>
 
+#define HANDSHAKE_EXTRA_MS 500
+
 /* The first pop starts the driver's monitor threads, which inherit the caller's signal mask: with
  * all blocked, no signal of the process is ever handled on a driver thread. */
 static mongoc_client_t *pop_masked(mongoc_client_pool_t *pool)
@@ -47,6 +49,30 @@ static int64_t connection_id_of(const mongoc_server_description_t *description)
     return 0; /* behind a load balancer, say */
 }
 
+/* The supervisor gives up on a connector at the connect deadline, and says so; a little later the
+ * connector is free again. */
+static uint64_t handshake_deadline_ns(mongoc_client_t *client)
+{
+    int32_t connect_ms =
+        mongoc_uri_get_option_as_int32(mongoc_client_get_uri(client), MONGOC_URI_CONNECTTIMEOUTMS,
+                                       MONGOC_DEFAULT_CONNECTTIMEOUTMS);
+    return base_mono_ns() + (uint64_t)(connect_ms + HANDSHAKE_EXTRA_MS) * BASE_NS_PER_MS;
+}
+
+static mongoc_server_description_t *
+shake_hands(mongoc_client_t *client, const mongoc_server_description_t *with, bson_error_t *error)
+{
+    mongo_set_deadline(handshake_deadline_ns(client));
+    mongoc_server_description_t *spoken = NULL;
+    if (mongo_stream_prepare(client, with, error)) {
+        spoken = mongoc_client_get_handshake_description(client, mongoc_server_description_id(with),
+                                                         NULL, error);
+    }
+    mongo_stream_drop_prepared();
+    mongo_set_deadline(0);
+    return spoken;
+}
+
 /* Select the server that takes writes, then open and authenticate the connection to it. */
 static bool warm(mongoc_client_t *client, int64_t *connection_id, bson_error_t *error)
 {
@@ -54,10 +80,8 @@ static bool warm(mongoc_client_t *client, int64_t *connection_id, bson_error_t *
     if (selected == NULL) {
         return false;
     }
-    uint32_t server_id = mongoc_server_description_id(selected);
+    mongoc_server_description_t *spoken = shake_hands(client, selected, error);
     mongoc_server_description_destroy(selected);
-    mongoc_server_description_t *spoken =
-        mongoc_client_get_handshake_description(client, server_id, NULL, error);
     if (spoken == NULL) {
         return false;
     }

@@ -11,9 +11,10 @@ uint32_t mongo_client_socket_ms(const mongo_client *client)
 }
 
 /* The driver reports a socket that broke and one that was silent too long with the same code. The
- * silent one costs this connection only and must not be reported as a lost server, so the time
- * tells them apart: an operation that failed on the stream after the socket timeout was waiting for
- * an answer. Less a sixteenth: the driver counts in its own milliseconds. */
+ * silent one costs this connection only and must not be reported as a lost server. Our own streams
+ * know (mongo_classify() asks them); with the driver's, the time tells them apart: an operation
+ * that failed on the stream after the socket timeout was waiting for an answer. Less a sixteenth:
+ * the driver counts in its own milliseconds. */
 static void tell_timeout(mongoc_client_t *client, uint64_t started_ns, struct mongo_error *error)
 {
     if (error->domain != MONGOC_ERROR_STREAM || error->code != MONGOC_ERROR_STREAM_SOCKET) {

@@ -10,7 +10,8 @@
  *   - 2.0 gives callbacks the calling convention BSON_CALL (empty on every platform we build for).
  *   - 2.0 gives the last byte of bson_error_t.message to `reserved`: we copy at most
  *     sizeof(message) bytes and end the text ourselves.
- *   - mongoc_server_description_host() returns a const pointer in 2.0: not used.
+ *   - mongoc_server_description_host() returns a const pointer in 2.0: used as one.
+ *   - sockets of our own under the driver (mongo_stream.c) work with 1.x alone.
  */
 #ifndef MONGO_COMPAT_H
 #define MONGO_COMPAT_H
@@ -23,6 +24,11 @@
 
 #ifndef BSON_CALL
 #define BSON_CALL
+#endif
+
+/* 2.0 refuses mongoc_client_set_stream_initiator() on a pooled client; before, it was allowed. */
+#ifndef MONGO_COMPAT_STREAMS
+#define MONGO_COMPAT_STREAMS !MONGOC_CHECK_VERSION(2, 0, 0)
 #endif
 
 #if MONGOC_CHECK_VERSION(2, 0, 0)

@@ -141,6 +141,11 @@ void mongo_classify(const bson_error_t *error, const bson_t *reply, struct mongo
     out->domain = error->domain;
     out->code = error->code;
     out->error_class = class_of(error->domain, error->code);
+    bool is_socket =
+        error->domain == MONGOC_ERROR_STREAM && error->code == MONGOC_ERROR_STREAM_SOCKET;
+    if (is_socket && mongo_stream_was_silent()) {
+        out->error_class = MONGO_TIMEOUT; /* the driver has one code for broken and silent */
+    }
     if (reply != NULL && reply->len > 5) {
         out->retryable_write = mongoc_error_has_label(reply, "RetryableWriteError");
         out->overloaded = mongoc_error_has_label(reply, "SystemOverloadedError");

@@ -30,6 +30,17 @@ struct mongo_endpoint {
 
 /** Parse and check `text`; NULL and *error when it is wrong. The message shows no secret. */
 mongoc_uri_t *mongo_uri_parse(const char *text, struct base_error *error);
+/**
+ * Connect `client` to `server` on a socket of ours, before the driver is asked for one: a failure
+ * is returned, and the driver does not hear of it. The driver's next handshake on this thread takes
+ * it; mongo_stream_drop_prepared() in any case. True, and nothing done, where the driver has to
+ * connect by itself.
+ */
+bool mongo_stream_prepare(mongoc_client_t *client, const mongoc_server_description_t *server,
+                          bson_error_t *error);
+void mongo_stream_drop_prepared(void);
+/** The last socket that failed on this thread was silent, it did not break. */
+bool mongo_stream_was_silent(void);
 /** Primary preference for every read of ours: a queue that reads stale jobs is wrong. */
 const mongoc_read_prefs_t *mongo_read_primary(void);
 

@@ -98,6 +98,7 @@ struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *sha
 {
     return (struct supervisor_driver){
         .ctx = (void *)shared, /* read only */
+        .isolates_errors = mongo_isolates_errors(),
         .open = open_endpoint,
         .close = close_endpoint,
         .address = address,

@@ -40,6 +40,7 @@ struct supervisor_server_connections {
  * open, connect, ping, server_connections: [connector]; destroy, close: [reaper]. All may block. */
 struct supervisor_driver {
     void *ctx;
+    bool isolates_errors; /* a client's socket error does not stall its neighbours */
     enum gleaner_status (*open)(void *ctx, const struct supervisor_target *target, void **endpoint,
                                 struct base_error *error);
     void (*close)(void *ctx, void *endpoint);
@@ -70,7 +71,8 @@ struct supervisor_config {
     const char *fallback_uri; /* or NULL */
     const char *app_name;     /* prefix of the census: <app_name>/<pid>/<generation> */
     struct pool_config pool;
-    uint32_t shards;     /* driver pools per generation (fact 1): 1..SUPERVISOR_MAX_SHARDS */
+    uint32_t shards;     /* driver pools per generation (fact 1), 1..SUPERVISOR_MAX_SHARDS; one is
+                            enough for a driver that isolates errors */
     uint32_t connect_ms; /* a connector past it is condemned */
     uint32_t refresh_interval_ms;
     uint32_t reconnect_limit;

@@ -17,7 +17,8 @@ struct target *target_create(const struct supervisor_config *config, const char 
         return NULL;
     }
     atomic_store_explicit(&target->refs, 1, memory_order_relaxed);
-    target->shards = config->shards;
+    /* several only keep a broken socket from stalling the clients beside it */
+    target->shards = config->driver.isolates_errors ? 1 : config->shards;
     char *default_db = NULL;
     bool copied = copy(&target->uri, uri) && copy(&target->app_name, config->app_name);
     if (config->mongo != NULL) {
