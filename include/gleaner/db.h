@@ -155,6 +155,53 @@ GLEANER_API enum gleaner_status gleaner_db_check_in(struct gleaner_db *db,
                                                     struct gleaner_client *client,
                                                     const bson_error_t *error);
 
+/* ---- an operation, repeated where that is safe ---- */
+
+struct gleaner_run_options {
+    size_t size;          /**< sizeof(struct gleaner_run_options), set by the init function */
+    uint32_t deadline_ms; /**< of everything, waits included, default 10,000 */
+    uint32_t max_tries;   /**< default 5; 1 = never repeat */
+    bool is_idempotent;   /**< doing it twice leaves the same as doing it once */
+    const char *what;     /**< for the error message, such as "profile read" */
+};
+GLEANER_API void gleaner_run_options_init(struct gleaner_run_options *options);
+
+/* What one try gets and gives. */
+struct gleaner_try {
+    size_t size;
+    const struct gleaner_client *client;
+    uint32_t number;  /**< 1, 2, 3 ... */
+    uint32_t left_ms; /**< of the deadline: for maxTimeMS */
+    /* In: an empty document. Out: the driver's reply of the call that failed, for its labels; give
+     * the driver `&reply` of one call only, or destroy it in between. */
+    bson_t reply;
+    bson_error_t error; /**< out, when false is returned */
+};
+/** One try, on the caller's thread with a client of its own. True when the operation is done. */
+typedef bool (*gleaner_operation)(void *ctx, struct gleaner_try *attempt);
+
+/**
+ * Check out, call back, check in with the error, and again where it is safe, within the deadline.
+ *
+ * It is safe when the operation is idempotent; or when the failure itself says that nothing was
+ * done: no server could be chosen; the server is not primary (10107, 13435, 13436, 10058); it is
+ * overloaded (label SystemOverloadedError); label NoWritesPerformed. A lost connection, a
+ * time-out, a server that shuts down or steps down (91, 11600, 11602, 189) leave it open whether
+ * the operation was done. Answers (duplicate key, refused rights, a wrong document, maxTimeMS) are
+ * never repeated.
+ *
+ * Thread: [any]; takes the time it takes, up to the deadline plus one socket time-out of the driver
+ *         (libmongoc 1.x: up to the deadline).
+ * Errors: GLEANER_E_TIMEOUT, GLEANER_E_BUSY, GLEANER_E_DOWN, GLEANER_E_CLOSED: no client was had;
+ *         else by the class of the last failure: GLEANER_E_NETWORK, GLEANER_E_TIMEOUT,
+ *         GLEANER_E_BUSY (transient on the server), GLEANER_E_AUTH, GLEANER_E_CONFIG,
+ *         GLEANER_E_EXISTS (duplicate key), GLEANER_E_INVALID, GLEANER_E_INTERNAL.
+ *         error->message: what failed, how many tries, and why there was no other.
+ */
+GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
+gleaner_db_run(struct gleaner_db *db, const struct gleaner_run_options *options,
+               gleaner_operation operation, void *ctx, struct gleaner_error *error);
+
 /* What is published. Strings are copies. */
 struct gleaner_db_state {
     size_t size;

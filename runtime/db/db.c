@@ -38,6 +38,7 @@ static enum gleaner_status build(struct gleaner_db *db, struct base_error *error
     db->pool = supervisor_pool(db->supervisor);
     db->connection = supervisor_connection(db->supervisor);
     db->published = connection_published(db->connection);
+    db->version_word = connection_version_word(db->connection);
     struct monitor_config monitor_config = db_monitor_config(&db->settings);
     status = monitors_create(db->supervisor, &monitor_config, &db->monitors);
     if (status == GLEANER_OK) {

@@ -32,6 +32,7 @@ struct gleaner_db {
     struct pool *pool;
     struct connection *connection;
     const struct sync_published *published; /* of the connection */
+    const _Atomic uint32_t *version_word;   /* of the connection, read relaxed while on loan */
     /* Callers in the slow path, where they wait. The fast path is a read section instead.
      * writes: those callers (acq_rel); reads: gleaner_db_close (acquire)
      * why: close frees what they stand on */

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libgleaner: check out and check in. The fast path is one read section around one CAS. */
+/* libgleaner: check out and check in.
+ *
+ * A thread that takes the same client again and again has it kept for it (pool_fast.h): nothing of
+ * that path needs a read section, as the loan itself keeps everything alive that is looked at, and
+ * after the return only the keep is looked at. Any other client costs a read section around a CAS
+ * each way. Both are for close, which waits for loans and for sections before it frees. */
 #include "db_internal.h"
 #include "pool_fast.h"
 
@@ -112,11 +117,9 @@ check_out_slow(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_client
     return status;
 }
 
-/* The state is not asked before the client is taken: the pool's gate is open only while a state
- * that hands out is published, or about to be by the supervisor, who has validated a client then.
- * (A forked child finds the slots wiped and takes the slow path.) */
-enum gleaner_status gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms,
-                                         struct gleaner_client *out)
+/* A client that is not kept for this thread. */
+static __attribute__((noinline)) enum gleaner_status
+check_out_hinted(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_client *out)
 {
     struct pool_handle handle;
     sync_reader_ensure();
@@ -128,6 +131,42 @@ enum gleaner_status gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout
     }
     sync_read_unlock();
     return POOL_LIKELY(taken) ? GLEANER_OK : check_out_slow(db, timeout_ms, out);
+}
+
+/* What was kept for this thread is wanted by others, or is outdated: it goes to the pool. */
+static __attribute__((noinline)) enum gleaner_status settle(struct gleaner_db *db,
+                                                            struct pool_keep *keep)
+{
+    sync_reader_ensure();
+    sync_read_lock(); /* before the slot is given up: close waits for its end before it frees */
+    enum gleaner_status status = pool_keep_settle(db->pool, keep);
+    sync_read_unlock();
+    return status;
+}
+
+static inline void fill_kept(const struct gleaner_db *db, const struct pool_keep *keep,
+                             struct gleaner_client *out)
+{
+    struct pool_handle handle;
+    pool_keep_describe(keep, &handle);
+    fill_loan(&handle, atomic_load_explicit(db->version_word, memory_order_relaxed), out);
+}
+
+/* The state is not asked before the client is taken: the pool's gate is open only while a state
+ * that hands out is published, or about to be by the supervisor, who has validated a client then.
+ * (A forked child finds keeps and slots wiped and takes the slow path.) */
+enum gleaner_status gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms,
+                                         struct gleaner_client *out)
+{
+    struct pool_keep *keep = pool_keep_here(db->pool);
+    if (POOL_LIKELY(keep != NULL && !pool_keep_is_out(keep))) {
+        if (POOL_LIKELY(pool_keep_take(db->pool, keep))) {
+            fill_kept(db, keep, out);
+            return GLEANER_OK;
+        }
+        (void)settle(db, keep);
+    }
+    return check_out_hinted(db, timeout_ms, out);
 }
 
 /* ---- back
@@ -167,6 +206,7 @@ check_in_slow(struct gleaner_db *db, const struct gleaner_client *client, const 
     if (sync_in_forked_child()) {
         return GLEANER_E_STALE;
     }
+    sync_reader_ensure();
     enum connection_failure failure = 0;
     bool is_bug = false;
     if (error != NULL) {
@@ -188,18 +228,29 @@ check_in_slow(struct gleaner_db *db, const struct gleaner_client *client, const 
     return status;
 }
 
+/* A client that is not kept for this thread. */
+static __attribute__((noinline)) enum gleaner_status check_in_shared(struct gleaner_db *db,
+                                                                     struct gleaner_client *client)
+{
+    sync_reader_ensure();
+    sync_read_lock(); /* close waits for its end before it frees */
+    bool returned = pool_return_idle(db->pool, client->slot, client->generation, client->loan);
+    sync_read_unlock();
+    return returned ? GLEANER_OK : check_in_slow(db, client, NULL);
+}
+
 enum gleaner_status gleaner_db_check_in(struct gleaner_db *db, struct gleaner_client *client,
                                         const bson_error_t *error)
 {
     client->client = NULL;
-    sync_reader_ensure();
-    bool returned = false;
-    if (POOL_LIKELY(error == NULL)) {
-        sync_read_lock(); /* close waits for its end before it frees */
-        returned = pool_return_idle(db->pool, client->slot, client->generation, client->loan);
-        sync_read_unlock();
+    if (error != NULL) {
+        return check_in_slow(db, client, error);
     }
-    return POOL_LIKELY(returned) ? GLEANER_OK : check_in_slow(db, client, error);
+    struct pool_keep *keep = pool_keep_here(db->pool);
+    if (POOL_LIKELY(keep != NULL && pool_keep_holds(keep, client->slot, client->loan))) {
+        return POOL_LIKELY(pool_keep_return(keep)) ? GLEANER_OK : settle(db, keep);
+    }
+    return check_in_shared(db, client);
 }
 
 /* ---- up or not

@@ -233,8 +233,8 @@ struct supervisor {
     _Atomic uint64_t reconnects, reconnects_denied, refreshes, forced_refreshes, condemned;
     _Atomic uint32_t reconnect_tokens, stuck, connector_count;
 
-    /* writes: the supervisor thread, first thing (relaxed); reads: any (relaxed)
-     * why: only that thread has to see its own number */
+    /* Who calls on_state. writes: the supervisor thread, first thing; after its end the one that
+     * stops it (relaxed); reads: any (relaxed). why: only that thread has to see its own number */
     _Atomic uint32_t thread_id;
 
     /* ---- [supervisor] from here ---- */

@@ -279,6 +279,8 @@ enum supervisor_end supervisor_stop_after(struct supervisor **out, uint32_t drai
     atomic_store_explicit(&supervisor->stop_requested, true, memory_order_release);
     supervisor_wake(supervisor);
     sync_thread_join(&supervisor->thread); /* it never blocks, so neither does this */
+    /* what is left to do is done here: its callbacks come on this thread from now on */
+    atomic_store_explicit(&supervisor->thread_id, sync_thread_id(), memory_order_relaxed);
     (void)configure_take_messages(supervisor, true);
     let_go(supervisor); /* publishes CLOSED, which answers those who wait for a state */
     if (leave != NULL) {
