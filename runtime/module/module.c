@@ -5,33 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REGISTRY_MAGIC UINT32_C(0x4d524547)
 #define FALLBACK_FOR_PAGE "text"
 
-/* Immutable once published; the writer frees it after the grace period of its successor. */
-struct module_table {
-    size_t count;
-    struct module_loaded *loaded[]; /* in load order */
-};
-
-struct module_registry {
-    uint32_t magic;
-    const struct gleaner_host *host; /* borrowed; plain, never changes */
-    /* struct module_table
-     * writes: whoever holds `writer` (sync_publish); reads: any thread in a read section
-     * why: the writer owns the grace period of the table it replaces */
-    struct sync_published table;
-    /* Counts last departures from retired modules; a futex word.
-     * writes: module_release (release, then wake); reads: module_unload (acquire) before it sleeps
-     * why: here and not in the module, which its unloader may free at once */
-    _Atomic uint32_t departures;
-    /* Serialises loads and unloads; no reader takes it. */
-    struct sync_mutex *writer;
-    /* Out of the table, somebody inside at the last look. Under `writer`. */
-    struct module_loaded *retired;
-};
-
-static struct module_table *table_create(size_t count)
+struct module_table *module_table_create(size_t count)
 {
     struct module_table *table =
         calloc(1, sizeof(struct module_table) + count * sizeof(struct module_loaded *));
@@ -41,8 +17,7 @@ static struct module_table *table_create(size_t count)
     return table;
 }
 
-/* The writer's own view: nobody else publishes while it holds the lock, so no read section. */
-static struct module_table *table_of_locked(struct module_registry *registry)
+struct module_table *module_table_of_locked(struct module_registry *registry)
 {
     BASE_ASSERT(sync_mutex_is_mine(registry->writer));
     return atomic_load_explicit(&registry->table.pointer, memory_order_relaxed);
@@ -63,9 +38,9 @@ enum gleaner_status module_registry_create(const struct gleaner_host *host,
     if (registry == NULL) {
         return GLEANER_E_NOMEM;
     }
-    registry->magic = REGISTRY_MAGIC;
+    registry->magic = MODULE_REGISTRY_MAGIC;
     registry->host = host;
-    struct module_table *table = table_create(0);
+    struct module_table *table = module_table_create(0);
     enum gleaner_status status = GLEANER_E_NOMEM;
     if (table == NULL) {
         goto undo_registry;
@@ -85,25 +60,26 @@ undo_registry:
     return status;
 }
 
-/* Close what nobody is inside any more. Called after a grace period, so that no new loan starts. */
-static void reap_retired_locked(struct module_registry *registry)
+size_t module_reap_locked(struct module_registry *registry)
 {
     BASE_ASSERT(sync_mutex_is_mine(registry->writer));
+    size_t left = 0;
     struct module_loaded **link = &registry->retired;
     while (*link != NULL) {
         struct module_loaded *loaded = *link;
         /* acquire: pairs with the release in module_release() */
         if (atomic_load_explicit(&loaded->uses, memory_order_acquire) != MODULE_RETIRED) {
             link = &loaded->next_retired;
+            left++;
             continue;
         }
         *link = loaded->next_retired;
         module_loaded_destroy(&loaded, true);
     }
+    return left;
 }
 
-/* Unlink from the table's successor and put it on the retired list. */
-static void retire_locked(struct module_registry *registry, struct module_table *next,
+void module_retire_locked(struct module_registry *registry, struct module_table *next,
                           struct module_loaded *loaded)
 {
     table_replace_locked(registry, next);
@@ -121,7 +97,7 @@ void module_registry_destroy(struct module_registry **registry_ptr)
     if (registry == NULL) {
         return;
     }
-    BASE_CHECK_MAGIC(registry, REGISTRY_MAGIC);
+    BASE_CHECK_MAGIC(registry, MODULE_REGISTRY_MAGIC);
     sync_mutex_lock(registry->writer);
     struct module_table *table = sync_publish(&registry->table, NULL);
     sync_wait_readers();
@@ -136,7 +112,7 @@ void module_registry_destroy(struct module_registry **registry_ptr)
         *end = loaded;
     }
     free(table);
-    reap_retired_locked(registry);
+    (void)module_reap_locked(registry);
     BASE_ASSERT(registry->retired == NULL); /* workers are joined: nobody can be inside */
     sync_mutex_unlock(registry->writer);
     sync_mutex_destroy(&registry->writer);
@@ -154,31 +130,38 @@ static bool takes_type(const struct module_loaded *loaded, const char *type)
     return false;
 }
 
-static struct module_loaded *find_type(const struct module_table *table, const char *type)
+static struct module_loaded *find_type_but(const struct module_table *table, const char *type,
+                                           const struct module_loaded *leaving)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (takes_type(table->loaded[i], type)) {
+        if (table->loaded[i] != leaving && takes_type(table->loaded[i], type)) {
             return table->loaded[i];
         }
     }
     return NULL;
 }
 
+static struct module_loaded *find_type(const struct module_table *table, const char *type)
+{
+    return find_type_but(table, type, NULL);
+}
+
 /* Two modules of one name, or for one job type, would make it a matter of load order which one
  * works: refused. */
-static enum gleaner_status check_free(const struct module_table *table,
-                                      const struct module_loaded *fresh, struct base_error *error)
+enum gleaner_status module_check_free(const struct module_table *table,
+                                      const struct module_loaded *fresh,
+                                      const struct module_loaded *leaving, struct base_error *error)
 {
     for (size_t i = 0; i < table->count; i++) {
         const struct module_loaded *other = table->loaded[i];
-        if (strcmp(other->module->name, fresh->module->name) == 0) {
+        if (other != leaving && strcmp(other->module->name, fresh->module->name) == 0) {
             return base_error_set(error, GLEANER_E_EXISTS,
                                   "module %s: the name \"%s\" is taken by %s", fresh->path,
                                   fresh->module->name, other->path);
         }
     }
     for (const char *const *type = fresh->module->types; *type != NULL; type++) {
-        const struct module_loaded *other = find_type(table, *type);
+        const struct module_loaded *other = find_type_but(table, *type, leaving);
         if (other != NULL) {
             return base_error_set(error, GLEANER_E_EXISTS,
                                   "module %s: the type \"%s\" is taken by module \"%s\" (%s)",
@@ -191,12 +174,12 @@ static enum gleaner_status check_free(const struct module_table *table,
 static enum gleaner_status register_locked(struct module_registry *registry,
                                            struct module_loaded *fresh, struct base_error *error)
 {
-    const struct module_table *old = table_of_locked(registry);
-    enum gleaner_status status = check_free(old, fresh, error);
+    const struct module_table *old = module_table_of_locked(registry);
+    enum gleaner_status status = module_check_free(old, fresh, NULL, error);
     if (status != GLEANER_OK) {
         return status;
     }
-    struct module_table *next = table_create(old->count + 1);
+    struct module_table *next = module_table_create(old->count + 1);
     if (next == NULL) {
         return base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", fresh->path);
     }
@@ -214,10 +197,10 @@ static enum gleaner_status register_locked(struct module_registry *registry,
 enum gleaner_status module_load(struct module_registry *registry, const char *path,
                                 struct base_error *error)
 {
-    BASE_CHECK_MAGIC(registry, REGISTRY_MAGIC);
+    BASE_CHECK_MAGIC(registry, MODULE_REGISTRY_MAGIC);
     struct module_loaded *fresh = NULL;
     sync_mutex_lock(registry->writer);
-    reap_retired_locked(registry);
+    (void)module_reap_locked(registry);
     enum gleaner_status status = module_loaded_open(path, &fresh, error);
     if (status == GLEANER_OK) {
         status = register_locked(registry, fresh, error);
@@ -236,7 +219,7 @@ static struct module_table *table_without(const struct module_table *old, const 
                                           struct module_loaded **found)
 {
     *found = NULL;
-    struct module_table *next = table_create(old->count);
+    struct module_table *next = module_table_create(old->count);
     if (next == NULL) {
         return NULL;
     }
@@ -273,10 +256,10 @@ static bool wait_until_empty(struct module_registry *registry, struct module_loa
 enum gleaner_status module_unload(struct module_registry *registry, const char *name,
                                   uint64_t deadline_ns, struct base_error *error)
 {
-    BASE_CHECK_MAGIC(registry, REGISTRY_MAGIC);
+    BASE_CHECK_MAGIC(registry, MODULE_REGISTRY_MAGIC);
     sync_mutex_lock(registry->writer);
     struct module_loaded *loaded = NULL;
-    struct module_table *next = table_without(table_of_locked(registry), name, &loaded);
+    struct module_table *next = table_without(module_table_of_locked(registry), name, &loaded);
     enum gleaner_status status = GLEANER_OK;
     if (next == NULL) {
         status = base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", name);
@@ -284,13 +267,13 @@ enum gleaner_status module_unload(struct module_registry *registry, const char *
         free(next);
         status = base_error_set(error, GLEANER_E_NOT_FOUND, "no module \"%s\" is loaded", name);
     } else {
-        retire_locked(registry, next, loaded);
+        module_retire_locked(registry, next, loaded);
         if (!wait_until_empty(registry, loaded, deadline_ns)) {
             status = base_error_set(error, GLEANER_E_TIMEOUT,
                                     "module \"%s\": still in use; it is closed later", name);
         }
         base_log_info("module", "event=unloaded name=%s in_use=%d", name, status != GLEANER_OK);
-        reap_retired_locked(registry);
+        (void)module_reap_locked(registry);
     }
     sync_mutex_unlock(registry->writer);
     return status;
@@ -299,7 +282,7 @@ enum gleaner_status module_unload(struct module_registry *registry, const char *
 enum gleaner_status module_acquire(struct module_registry *registry, const char *type,
                                    struct module_use *out)
 {
-    BASE_CHECK_MAGIC(registry, REGISTRY_MAGIC);
+    BASE_CHECK_MAGIC(registry, MODULE_REGISTRY_MAGIC);
     sync_reader_ensure();
     sync_read_lock();
     const struct module_table *table = sync_read(&registry->table);
@@ -337,10 +320,10 @@ void module_release(struct module_registry *registry, struct module_use *use)
 
 size_t module_describe(struct module_registry *registry, char *out, size_t out_size)
 {
-    BASE_CHECK_MAGIC(registry, REGISTRY_MAGIC);
+    BASE_CHECK_MAGIC(registry, MODULE_REGISTRY_MAGIC);
     struct base_buffer text = {0};
     sync_mutex_lock(registry->writer); /* keeps the modules; a report may wait for a load */
-    const struct module_table *table = table_of_locked(registry);
+    const struct module_table *table = module_table_of_locked(registry);
     for (size_t i = 0; i < table->count; i++) {
         const struct module_loaded *loaded = table->loaded[i];
         base_buffer_printf(&text, "%s %s types=", loaded->module->name, loaded->module->version);

@@ -49,6 +49,24 @@ GLEANER_MUST_CHECK enum gleaner_status module_unload(struct module_registry *reg
                                                      const char *name, uint64_t deadline_ns,
                                                      struct base_error *error);
 
+/**
+ * Load each module anew whose file was replaced since; types that it takes go to the new one from
+ * one moment to the next, and whoever is inside the old one finishes there. Two generations live
+ * beside each other for that time: the new one's open comes before the old one's close.
+ *
+ * Thread: [any] but a worker inside a module. Never waits for one: see module_reap().
+ * Owns:   a line for each that was replaced is appended to `report`.
+ * Errors: as of module_load(), of the first that failed; GLEANER_E_INVALID also when the file was
+ *         written into instead of replaced, or holds a module of another name. A module that fails
+ *         keeps its old generation; the others are replaced all the same.
+ */
+GLEANER_MUST_CHECK enum gleaner_status module_reload_changed(struct module_registry *registry,
+                                                             struct base_buffer *report,
+                                                             struct base_error *error);
+/** Close what was replaced or unloaded and has nobody inside any more. Returns how many are left.
+ *  Thread: [any] but a worker inside a module. */
+size_t module_reap(struct module_registry *registry);
+
 /* A module on loan: it is not unloaded before module_release(). */
 struct module_use {
     const struct gleaner_module *module;

@@ -5,8 +5,10 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_TYPES 32
 #define MAX_NAME 31
@@ -98,14 +100,47 @@ static enum gleaner_status check_content(const struct gleaner_module *module, co
     return check_types(module, path, error);
 }
 
+/* The linker knows shared objects by name: under the name of one that is loaded it gives that one,
+ * whatever file has taken its place. So each generation gets its own name of the same file,
+ * directory/././module.so, and debuggers still find it. False without memory. */
+#define MAX_GENERATIONS 64 /* at once: a generation ends when its last page is done */
+
+static bool choose_name(const char *path, char **out)
+{
+    const char *base = strrchr(path, '/') + 1; /* absolute */
+    struct base_buffer name = {0};
+    base_buffer_append(&name, path, (size_t)(base - path));
+    bool is_free = false;
+    for (int i = 0; i < MAX_GENERATIONS && !is_free && !name.failed; i++) {
+        size_t len = name.len;
+        base_buffer_append_str(&name, base);
+        void *loaded = name.failed ? NULL : dlopen(name.data, RTLD_NOW | RTLD_NOLOAD);
+        is_free = loaded == NULL;
+        if (loaded != NULL) {
+            (void)dlclose(loaded);
+            name.len = len;
+            base_buffer_append_str(&name, "./");
+        }
+    }
+    /* The file itself is loaded, under whatever name: the linker gives it once more. */
+    *out = name.failed ? NULL : strdup(is_free ? name.data : path);
+    base_buffer_fini(&name);
+    return *out != NULL;
+}
+
 static enum gleaner_status open_and_check(struct module_loaded *loaded, struct base_error *error)
 {
     const char *path = loaded->path;
+    char *name = NULL;
     enum gleaner_status status = module_check_file(path, error);
     if (status != GLEANER_OK) {
         return status;
     }
-    loaded->shared_object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!module_read_identity(path, &loaded->identity) || !choose_name(path, &name)) {
+        return base_error_set(error, GLEANER_E_IO, "module %s: cannot be opened", path);
+    }
+    loaded->shared_object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    free(name);
     if (loaded->shared_object == NULL) {
         const char *reason = dlerror();
         return base_error_set(error, GLEANER_E_INVALID, "module %s: cannot be loaded: %s", path,
@@ -122,6 +157,21 @@ static enum gleaner_status open_and_check(struct module_loaded *loaded, struct b
     return status == GLEANER_OK ? check_content(loaded->module, path, error) : status;
 }
 
+/* As named, links unresolved, but whatever the working directory becomes. NULL without memory. */
+static char *absolute(const char *path)
+{
+    char *out = NULL;
+    char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (here == NULL) {
+        return strdup(path);
+    }
+    if (asprintf(&out, "%s/%s", here, path) < 0) {
+        out = NULL;
+    }
+    free(here);
+    return out;
+}
+
 enum gleaner_status module_loaded_open(const char *path, struct module_loaded **out,
                                        struct base_error *error)
 {
@@ -131,10 +181,11 @@ enum gleaner_status module_loaded_open(const char *path, struct module_loaded **
     if (loaded != NULL) {
         loaded->magic = MODULE_LOADED_MAGIC;
         loaded->path = real != NULL ? real : strdup(path);
+        loaded->given = absolute(path);
     }
-    if (loaded == NULL || loaded->path == NULL) {
-        free(loaded);
+    if (loaded == NULL || loaded->path == NULL || loaded->given == NULL) {
         free(loaded == NULL ? real : NULL);
+        module_loaded_destroy(&loaded, false);
         return base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", path);
     }
     enum gleaner_status status = open_and_check(loaded, error);
@@ -176,5 +227,6 @@ void module_loaded_destroy(struct module_loaded **loaded_ptr, bool started)
     }
     loaded->magic = 0;
     free(loaded->path);
+    free(loaded->given);
     free(loaded);
 }

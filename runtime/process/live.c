@@ -19,6 +19,7 @@ struct live {
     char *const *argv;
     unsigned groups;
     struct control *control;
+    bool has_old_modules; /* replaced, and somebody was inside at the last look */
 };
 
 /* ---- telling the rooms ---- */
@@ -196,7 +197,12 @@ enum gleaner_status live_reload(struct live *live, const char *text, struct base
                                 struct base_error *error)
 {
     (void)text;
-    return reload_settings(live, out, error);
+    enum gleaner_status status = reload_settings(live, out, error);
+    if (status == GLEANER_OK) {
+        status = module_reload_changed(live->work->modules, out, error);
+        live->has_old_modules = true;
+    }
+    return status;
 }
 
 /* ---- gleaner config --live ---- */
@@ -269,6 +275,9 @@ void live_serve(struct work *work)
         base_buffer_fini(&out);
     }
     control_serve(work->live->control, work->live);
+    if (work->live->has_old_modules) {
+        work->live->has_old_modules = module_reap(work->modules) > 0;
+    }
 }
 
 void live_stop(struct work *work)

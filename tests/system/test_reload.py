@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A module's file is replaced while jobs run: new jobs go to the new one, who is inside the old one finishes there."""
+import json, os, shutil, signal, rig
+
+FIXTURES = os.environ.get("FIXTURES", "")
+
+
+class Reload(rig.Case):
+    def setUp(self):
+        super().setUp()
+        self.module = f"{self.home}/modules/versioned.so"
+        os.mkdir(f"{self.home}/modules")
+        self.replace("1")
+
+    def replace(self, version):
+        shutil.copy(f"{FIXTURES}/versioned_{version}.so", f"{self.home}/next")
+        os.replace(f"{self.home}/next", self.module)
+
+    def serve(self, *more):
+        process = self.start("run", "--data", self.data, "--allow-net", "127.0.0.0/8", "--no-progress", "--module-dir",
+                             f"{self.home}/modules", "--threads", "4", *more)
+        rig.wait_for(lambda: os.path.exists(f"{self.data}/gleaner.sock") or process.poll() is not None, "the status socket")
+        return process
+
+    def submit(self, site, paths):
+        self.run_gleaner("submit", *(site.url + path for path in paths), "--type", "versioned", "--data", self.data)
+
+    def queue(self):
+        out, _ = self.run_gleaner("status", "--data", self.data, "--json")
+        return json.loads(out)["queue"]
+
+    def versions(self):
+        """Version by path; each page has to be there once."""
+        documents = self.exported("--collection", "versions")
+        found = {"/" + d["url"].split("/", 3)[3]: d["version"] for d in documents}
+        self.assertEqual(len(found), len(documents))
+        return found
+
+    def mapped(self, process):
+        """Generations of the module in the process: the files behind its mappings."""
+        with open(f"/proc/{process.pid}/maps") as f:
+            return {line.split()[4] for line in f if "versioned.so" in line}
+
+    def stop(self, process):
+        process.send_signal(signal.SIGTERM)
+        return self.finish(process, 0)
+
+    def test_who_is_inside_the_old_one_finishes_there_and_then_it_is_unloaded(self):
+        go = f"{self.home}/go"
+        site = self.site({"/held.html": f"<body>hold {go}\n", "/after.html": "<body>text"})
+        process = self.serve()
+        self.submit(site, ["/held.html"])
+        rig.wait_for(lambda: site.count() >= 1, "the request")
+        old = self.mapped(process)
+        self.assertEqual(len(old), 1)
+        self.replace("2")
+        out, _ = self.run_gleaner("reload", "--data", self.data)
+        self.assertEqual(out, "module versioned: 2 replaces 1\n")
+        self.submit(site, ["/after.html"])
+        rig.wait_for(lambda: self.versions().get("/after.html"), "the page of the new one")
+        self.assertEqual(self.versions(), {"/after.html": "2"})
+        self.assertEqual(len(self.mapped(process)), 2)
+        open(go, "w").close()
+        rig.wait_for(lambda: self.versions().get("/held.html"), "the page of the old one")
+        self.assertEqual(self.versions(), {"/after.html": "2", "/held.html": "1"})
+        rig.wait_for(lambda: len(self.mapped(process)) == 1, "the old one to be unloaded")
+        self.assertFalse(self.mapped(process) & old)
+        self.stop(process)
+
+    def test_replaced_again_and_again_under_load_no_job_fails_and_none_is_lost(self):
+        paths = [f"/p{i}.html" for i in range(240)]
+        site = self.site({path: "<body>text" for path in paths})
+        process = self.serve()
+        for i in range(0, 240, 40):
+            self.submit(site, paths[i:i + 40])
+            self.replace("2" if i % 80 == 0 else "1")
+            if i % 120 == 0:
+                process.send_signal(signal.SIGHUP)
+            else:
+                self.run_gleaner("reload", "--data", self.data)
+        rig.wait_for(lambda: self.queue()["done"] + self.queue()["dead"] >= 240, "all jobs")
+        self.assertEqual(self.queue()["dead"], 0)
+        self.assertEqual(set(self.versions()), set(paths))
+        self.assertEqual(set(self.versions().values()), {"1", "2"})
+        self.stop(process)
+
+    def test_a_broken_successor_is_refused_and_the_old_one_serves_on(self):
+        site = self.site({"/a.html": "<body>text"})
+        process = self.serve()
+        with open(f"{self.home}/next", "wb") as f:
+            f.write(b"\x7fELF")
+        os.replace(f"{self.home}/next", self.module)
+        _, err = self.run_gleaner("reload", "--data", self.data, code=2)
+        self.assertIn("the old one serves on", err)
+        self.submit(site, ["/a.html"])
+        rig.wait_for(lambda: self.versions().get("/a.html") == "1", "the page")
+        self.stop(process)
+
+
+rig.main()
