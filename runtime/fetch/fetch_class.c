@@ -80,6 +80,10 @@ static const struct {
     {CURLE_UNSUPPORTED_PROTOCOL, FETCH_NETWORK, "the answer is not HTTP"},
     {CURLE_HTTP2, FETCH_NETWORK, "the HTTP/2 connection broke"},
     {CURLE_HTTP2_STREAM, FETCH_NETWORK, "the HTTP/2 stream was closed"},
+#if LIBCURL_VERSION_NUM >= 0x080600
+    /* libcurl's own limit on one header line, 100 KiB, which may be less than ours */
+    {CURLE_TOO_LARGE, FETCH_TOO_LARGE, "a header is larger than the header limit"},
+#endif
 };
 
 enum fetch_class fetch_class_of_curl(CURLcode code, const char **text)
