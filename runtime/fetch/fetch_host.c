@@ -318,12 +318,15 @@ void fetch_slot_free(struct fetch_engine *engine)
 /* One step with the host at the head of the round. False when no slot is to be had. */
 static bool advance(struct fetch_thread *t, struct fetch_host *host)
 {
+    struct fetch_job *job = host->urgent.head != NULL ? host->urgent.head : host->queue.head;
+    if (!fetch_host_is_ours(t, host, job)) {
+        return true;
+    }
     enum fetch_pass pass = fetch_gate_address(t, host);
     if (pass == PASS_WAIT) {
         fetch_host_place(t, host);
         return true;
     }
-    struct fetch_job *job = host->urgent.head != NULL ? host->urgent.head : host->queue.head;
     if (pass == PASS_REFUSED) {
         fetch_gate_refuse_address(t, host, fetch_host_take_job(t, host));
         return true;
@@ -335,9 +338,6 @@ static bool advance(struct fetch_thread *t, struct fetch_host *host)
     }
     if (pass == PASS_REFUSED) {
         fetch_gate_refuse_robots(t, host, fetch_host_take_job(t, host));
-        return true;
-    }
-    if (!fetch_host_is_ours(t, host, job)) {
         return true;
     }
     if (!take_slot_or_starve(t)) {

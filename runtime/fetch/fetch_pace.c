@@ -137,24 +137,23 @@ void fetch_host_on_recall(struct fetch_thread *t, struct fetch_recall *recall)
     fetch_recall_free(recall);
 }
 
-/* A robots.txt that another host's redirect leads here is asked for all the same: the host whose
- * pages wait for it is ours. */
+/* Where a redirect leads is asked all the same, with its robots.txt: the host that the request was
+ * made for is ours. */
 bool fetch_host_is_ours(struct fetch_thread *t, struct fetch_host *host,
                         const struct fetch_job *job)
 {
     const struct fetch_options *o = &t->engine->options;
-    bool is_guest = job->is_robots && strcmp(job->robots_key, host->key) != 0;
-    if (o->may_start == NULL || is_guest ||
+    if (o->may_start == NULL || job->is_robots || job->hops > 0 ||
         o->may_start(o->may_start_ctx, host->name, strlen(host->name))) {
         return true;
     }
     struct fetch_job *given = fetch_host_take_job(t, host);
-    struct fetch_box *box = given->is_robots ? NULL : fetch_box_take(t->engine->results);
+    struct fetch_box *box = fetch_box_take(t->engine->results);
     if (box != NULL) {
         box->result.retry_after_ms = NOT_OURS_MS;
     }
-    fetch_job_finish(t, given, box, given->is_robots ? FETCH_CANCELLED : FETCH_THROTTLED, 0,
-                     "%s belongs to another process now", host->key);
+    fetch_job_finish(t, given, box, FETCH_THROTTLED, 0, "%s belongs to another process now",
+                     host->key);
     fetch_host_place(t, host);
     return false;
 }

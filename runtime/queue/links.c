@@ -29,42 +29,59 @@ static bool is_seen(struct queue *queue, uint64_t key)
 
 /* The batch's own set catches the links that all pages of a batch share; the queue's set those that
  * the store has already. Neither has the last word: the store inserts only what is absent. */
-bool queue_links_add(struct queue *queue, struct queue_links *links, const char *url, size_t len,
-                     uint32_t depth, const char *via)
+static bool is_known(struct queue *queue, struct queue_links *links, uint64_t key)
 {
     base_counter_add(&queue->links_offered, 1);
-    uint64_t key = queue_key_of_url(url, len);
     if (!links->is_ready) {
         base_keyset_init(&links->keys, SIZE_MAX);
         links->is_ready = true;
     }
-    if (base_keyset_has(&links->keys, key) || is_seen(queue, key)) {
-        return false;
-    }
-    if (queue->options.scope != NULL &&
-        !queue_scope_allows(queue->options.scope, url, len, depth)) {
-        return false;
-    }
+    return base_keyset_has(&links->keys, key) || is_seen(queue, key);
+}
+
+static bool append(struct queue_links *links, const struct store_job *from, size_t len)
+{
     if (!grow(links)) {
         links->failed = true;
         return false;
     }
     struct store_job *job = &links->jobs[links->count];
-    *job = (struct store_job){
-        .key = key,
-        .url = base_arena_strndup(&links->arena, url, len),
-        .host = base_arena_strndup(&links->arena, url, queue_origin_length(url, len)),
-        .via = via[0] ? base_arena_strndup(&links->arena, via, strlen(via)) : "",
-        .type = "page",
-        .depth = depth,
-    };
+    *job = *from;
+    job->url = base_arena_strndup(&links->arena, from->url, len);
+    job->host = base_arena_strndup(&links->arena, from->url, queue_origin_length(from->url, len));
+    job->via = from->via[0] ? base_arena_strndup(&links->arena, from->via, strlen(from->via)) : "";
     if (job->url == NULL || job->host == NULL || job->via == NULL) {
         links->failed = true;
         return false;
     }
-    base_keyset_add(&links->keys, key);
+    base_keyset_add(&links->keys, from->key);
     links->count++;
     return true;
+}
+
+bool queue_links_add(struct queue *queue, struct queue_links *links, const char *url, size_t len,
+                     uint32_t depth, const char *via)
+{
+    const struct store_job job = {
+        .key = queue_key_of_url(url, len), .url = url, .via = via, .type = "page", .depth = depth};
+    if (is_known(queue, links, job.key) ||
+        (queue->options.scope != NULL &&
+         !queue_scope_allows(queue->options.scope, url, len, depth))) {
+        return false;
+    }
+    if (budget_is_on(queue) && !budget_take(queue, url, len)) {
+        base_counter_add(&queue->links_over_budget, 1);
+        return false;
+    }
+    return append(links, &job, len);
+}
+
+bool queue_links_add_sitemap(struct queue *queue, struct queue_links *links, const char *url,
+                             size_t len, uint32_t depth)
+{
+    struct store_job job = {.url = url, .via = "", .type = "sitemap", .depth = depth};
+    job.key = queue_key_of_submission(job.type, url);
+    return !is_known(queue, links, job.key) && append(links, &job, len);
 }
 
 void queue_links_reset(struct queue_links *links)

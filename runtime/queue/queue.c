@@ -37,6 +37,11 @@ enum gleaner_status queue_create(const struct queue_options *options, struct que
         queue_destroy(&queue);
         return GLEANER_E_NOMEM;
     }
+    enum gleaner_status status = budget_is_on(queue) ? budget_load(queue) : GLEANER_OK;
+    if (status != GLEANER_OK) {
+        queue_destroy(&queue);
+        return status;
+    }
     *out = queue;
     return GLEANER_OK;
 }
@@ -47,6 +52,7 @@ void queue_destroy(struct queue **queue)
         return;
     }
     base_keyset_fini(&(*queue)->seen);
+    budget_fini(&(*queue)->budgets);
     sync_mutex_destroy(&(*queue)->lock);
     free((*queue)->owner);
     free(*queue);
@@ -102,14 +108,15 @@ out:
     return status;
 }
 
-enum gleaner_status queue_claim(struct queue *queue, uint32_t max, struct store_jobs *out,
-                                struct base_error *error)
+enum gleaner_status queue_claim(struct queue *queue, uint32_t max, const bool *shares,
+                                struct store_jobs *out, struct base_error *error)
 {
     struct store_claim how = {
         .max_jobs = max,
         .lease_ms = queue->options.lease_ms,
         .owner = queue->options.owner,
         .max_deliveries = queue->options.max_deliveries,
+        .shares = shares,
     };
     enum gleaner_status status = store_claim(queue->options.store, &how, out, error);
     if (status == GLEANER_OK) {
@@ -169,7 +176,11 @@ static void remember_links(struct queue *queue, const struct store_settlement *s
 {
     sync_mutex_lock(queue->lock);
     for (size_t i = 0; i < settlement->link_count; i++) {
-        base_keyset_add(&queue->seen, settlement->links[i].key);
+        const struct store_job *link = &settlement->links[i];
+        bool is_new = base_keyset_add(&queue->seen, link->key);
+        if (!is_new && budget_is_on(queue) && strcmp(link->type, "page") == 0) {
+            budget_give_locked(queue, link->url, strlen(link->url));
+        }
     }
     sync_mutex_unlock(queue->lock);
 }
@@ -198,6 +209,7 @@ void queue_read_stats(const struct queue *queue, struct queue_stats *out)
         .released = base_counter_get(&queue->released),
         .links_offered = base_counter_get(&queue->links_offered),
         .links_new = base_counter_get(&queue->links_new),
+        .links_over_budget = base_counter_get(&queue->links_over_budget),
         .stale = base_counter_get(&queue->stale),
     };
     out->held = out->claimed - out->settled;
@@ -216,4 +228,9 @@ uint32_t queue_max_deliveries(const struct queue *queue)
 uint32_t queue_lease_ms(const struct queue *queue)
 {
     return queue->options.lease_ms;
+}
+
+const char *queue_owner(const struct queue *queue)
+{
+    return queue->owner;
 }

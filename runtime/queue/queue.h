@@ -22,9 +22,18 @@ struct queue_scope_options {
     size_t include_count;
     const char *const *exclude;
     size_t exclude_count;
-    uint32_t max_depth;        /* UINT32_MAX = none */
-    uint32_t max_url_bytes;    /* default 2,048 */
-    uint32_t max_path_repeats; /* the same path segment so often is a trap; default 4 */
+    /* The same as POSIX extended regular expressions, which match anywhere in the URL unless
+     * anchored. No back-references: they take exponential time. A link must match one of all
+     * includes, globs and expressions together. */
+    const char *const *include_regex;
+    size_t include_regex_count;
+    const char *const *exclude_regex;
+    size_t exclude_regex_count;
+    uint32_t max_date_ahead_days; /* a calendar's page so far in the future is a trap; default 730,
+                                     UINT32_MAX = none is */
+    uint32_t max_depth;           /* UINT32_MAX = none */
+    uint32_t max_url_bytes;       /* default 2,048 */
+    uint32_t max_path_repeats;    /* the same path segment so often is a trap; default 4 */
 };
 struct queue_scope;
 GLEANER_MUST_CHECK enum gleaner_status queue_scope_create(const struct queue_scope_options *options,
@@ -52,8 +61,13 @@ struct queue_options {
     uint32_t retry_base_ms;  /* default 1,000, full jitter, doubled each attempt */
     uint32_t retry_cap_ms;   /* default 300,000 */
     uint64_t max_pages;      /* unused: runtime/worker keeps the limit, it knows what is a page */
-    size_t seen_keys;        /* size of the in-memory filter, default 1,048,576 */
+    /* Budgets against sites without an end; 0 = none. What was refused is refused for this run. */
+    uint64_t max_host_pages;     /* URLs of one scheme, host and port */
+    uint64_t max_query_variants; /* URLs that differ by their query alone */
+    uint64_t max_date_variants;  /* URLs that differ by a date alone */
+    size_t seen_keys;            /* size of the in-memory filter, default 1,048,576 */
 };
+/** With budgets, what is in the store already is counted first: one walk over its jobs. */
 GLEANER_MUST_CHECK enum gleaner_status queue_create(const struct queue_options *options,
                                                     struct queue **out);
 void queue_destroy(struct queue **queue);
@@ -90,12 +104,16 @@ struct queue_links {
  */
 bool queue_links_add(struct queue *queue, struct queue_links *links, const char *url, size_t len,
                      uint32_t depth, const char *via);
+/** The same for a sitemap: the scope is not asked, and it is no duplicate of a page of that URL. */
+bool queue_links_add_sitemap(struct queue *queue, struct queue_links *links, const char *url,
+                             size_t len, uint32_t depth);
 void queue_links_reset(struct queue_links *links);
 void queue_links_fini(struct queue_links *links);
 
-/** Claim up to max jobs. GLEANER_OK with none = nothing due now. */
-GLEANER_MUST_CHECK enum gleaner_status
-queue_claim(struct queue *queue, uint32_t max, struct store_jobs *out, struct base_error *error);
+/** Claim up to max jobs. GLEANER_OK with none = nothing due now. `shares` as in store_claim. */
+GLEANER_MUST_CHECK enum gleaner_status queue_claim(struct queue *queue, uint32_t max,
+                                                   const bool *shares, struct store_jobs *out,
+                                                   struct base_error *error);
 
 /** Decide what becomes of a failed job: retry with back-off or dead letter. `permanent`: no retry
  *  can help; `retry_after_ms`: the server's wish, 0 = none. Fills *out except class and reason. */
@@ -109,11 +127,13 @@ GLEANER_MUST_CHECK enum gleaner_status queue_settle(struct queue *queue,
                                                     struct base_error *error);
 struct queue_stats {
     uint64_t claimed, settled, retried, dead, released, links_offered, links_new, stale;
+    uint64_t links_over_budget;
     uint64_t held; /* claimed and not settled: what a crash would refetch at most */
 };
 void queue_read_stats(const struct queue *queue, struct queue_stats *out);
 struct store_queue *queue_store(const struct queue *queue);
 uint32_t queue_lease_ms(const struct queue *queue);
+const char *queue_owner(const struct queue *queue);
 uint32_t queue_max_deliveries(const struct queue *queue);
 
 #endif

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "queue_internal.h"
 
+#include <ctype.h>
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { DEFAULT_URL_BYTES = 2048, DEFAULT_PATH_REPEATS = 4, SEGMENTS_LOOKED_AT = 32 };
+enum {
+    DEFAULT_URL_BYTES = 2048,
+    DEFAULT_PATH_REPEATS = 4,
+    DEFAULT_DATE_AHEAD_DAYS = 730,
+    SEGMENTS_LOOKED_AT = 32
+};
 
 /* A scope owns copies of all its strings in one arena. Immutable after creation: any thread. */
 struct queue_scope {
@@ -15,8 +23,11 @@ struct queue_scope {
     size_t include_count;
     const char **exclude;
     size_t exclude_count;
+    regex_t *include_regex, *exclude_regex; /* regexec() may be called by many threads */
+    size_t include_regex_count, exclude_regex_count;
     bool same_host;
     uint32_t max_depth, max_url_bytes, max_path_repeats;
+    uint32_t last_month; /* year * 12 + month - 1: dates behind it are a calendar's; 0 = none is */
 };
 
 /* "scheme://host:port" of a normalised URL: up to the first slash behind the authority. */
@@ -61,6 +72,54 @@ static bool copy_origins(struct queue_scope *scope, const char *const *seeds, si
     return scope->origins != NULL;
 }
 
+/* \\1 outside of a bracket refers back. */
+static bool has_back_reference(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '\\' && at[1] != '\0') {
+            if (isdigit((unsigned char)at[1])) {
+                return true;
+            }
+            at++;
+        }
+    }
+    return false;
+}
+
+static enum gleaner_status compile(const char *const *texts, size_t count, regex_t **out,
+                                   size_t *compiled, struct base_error *error)
+{
+    *out = calloc(count + 1, sizeof(**out));
+    if (*out == NULL) {
+        return base_error_set(error, GLEANER_E_NOMEM, "no memory for the crawl's scope");
+    }
+    for (; *compiled < count; (*compiled)++) {
+        const char *text = texts[*compiled];
+        char why[160] = "back-references take exponential time";
+        int code = has_back_reference(text) ? -1 : 0;
+        if (code == 0) {
+            code = regcomp(&(*out)[*compiled], text, REG_EXTENDED | REG_NOSUB);
+        }
+        if (code > 0) {
+            regerror(code, &(*out)[*compiled], why, sizeof(why));
+        }
+        if (code != 0) {
+            return base_error_set(error, GLEANER_E_CONFIG,
+                                  "'%s' is no usable regular expression: %s", text, why);
+        }
+    }
+    return GLEANER_OK;
+}
+
+static uint32_t month_ahead(uint32_t days)
+{
+    struct tm parts;
+    time_t limit = (time_t)(base_wall_ms() / 1000) + (time_t)days * 86400;
+    return gmtime_r(&limit, &parts) != NULL
+               ? (uint32_t)(parts.tm_year + 1900) * 12 + (uint32_t)parts.tm_mon
+               : 0;
+}
+
 enum gleaner_status queue_scope_create(const struct queue_scope_options *options,
                                        struct queue_scope **out, struct base_error *error)
 {
@@ -81,8 +140,29 @@ enum gleaner_status queue_scope_create(const struct queue_scope_options *options
         queue_scope_destroy(&scope);
         return base_error_set(error, GLEANER_E_NOMEM, "no memory for the crawl's scope");
     }
+    uint32_t ahead = options->max_date_ahead_days;
+    scope->last_month =
+        ahead == UINT32_MAX ? 0 : month_ahead(ahead > 0 ? ahead : DEFAULT_DATE_AHEAD_DAYS);
+    enum gleaner_status status = compile(options->include_regex, options->include_regex_count,
+                                         &scope->include_regex, &scope->include_regex_count, error);
+    if (status == GLEANER_OK) {
+        status = compile(options->exclude_regex, options->exclude_regex_count,
+                         &scope->exclude_regex, &scope->exclude_regex_count, error);
+    }
+    if (status != GLEANER_OK) {
+        queue_scope_destroy(&scope);
+        return status;
+    }
     *out = scope;
     return GLEANER_OK;
+}
+
+static void free_expressions(regex_t *expressions, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        regfree(&expressions[i]);
+    }
+    free(expressions);
 }
 
 void queue_scope_destroy(struct queue_scope **scope)
@@ -90,6 +170,8 @@ void queue_scope_destroy(struct queue_scope **scope)
     if (scope == NULL || *scope == NULL) {
         return;
     }
+    free_expressions((*scope)->include_regex, (*scope)->include_regex_count);
+    free_expressions((*scope)->exclude_regex, (*scope)->exclude_regex_count);
     base_arena_fini(&(*scope)->arena);
     free(*scope);
     *scope = NULL;
@@ -114,6 +196,28 @@ static bool matches_any(const char *const *globs, size_t count, const char *url,
         }
     }
     return false;
+}
+
+static bool matches_expression(const regex_t *expressions, size_t count, const char *url,
+                               size_t len)
+{
+    for (size_t i = 0; i < count; i++) {
+        regmatch_t all = {.rm_so = 0, .rm_eo = (regoff_t)len};
+        if (regexec(&expressions[i], url, 1, &all, REG_STARTEND) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "Next month" leads on for ever. */
+static bool is_far_date(const struct queue_scope *scope, const char *url, size_t len)
+{
+    struct url_date date;
+    if (scope->last_month == 0 || !queue_find_date(url, len, &date)) {
+        return false;
+    }
+    return date.year * 12 + (date.month > 0 ? date.month - 1 : 0) > scope->last_month;
 }
 
 /* /a/b/a/b/a/b/...: a relative link that resolves deeper each time. Counts how often one segment
@@ -153,9 +257,12 @@ bool queue_scope_allows(const struct queue_scope *scope, const char *url, size_t
     if (scope->same_host && !is_of_a_seed(scope, url, len)) {
         return false;
     }
-    if (scope->include_count > 0 && !matches_any(scope->include, scope->include_count, url, len)) {
+    if (scope->include_count + scope->include_regex_count > 0 &&
+        !matches_any(scope->include, scope->include_count, url, len) &&
+        !matches_expression(scope->include_regex, scope->include_regex_count, url, len)) {
         return false;
     }
     return !matches_any(scope->exclude, scope->exclude_count, url, len) &&
-           !is_trap(scope, url, len);
+           !matches_expression(scope->exclude_regex, scope->exclude_regex_count, url, len) &&
+           !is_trap(scope, url, len) && !is_far_date(scope, url, len);
 }

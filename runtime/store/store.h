@@ -136,6 +136,8 @@ GLEANER_MUST_CHECK enum gleaner_status store_queue_open(struct store *store, con
                                                         struct store_queue **out,
                                                         struct base_error *error);
 void store_queue_close(struct store_queue **queue);
+/** The store that a queue is in; borrowed. */
+struct store *store_of_queue(struct store_queue *queue);
 /** Enqueue if absent. *inserted (may be NULL) counts the new ones. */
 GLEANER_MUST_CHECK enum gleaner_status store_enqueue(struct store_queue *queue,
                                                      const struct store_job *jobs, size_t count,

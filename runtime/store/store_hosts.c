@@ -22,6 +22,12 @@ uint32_t store_share_of(const char *name, size_t len)
     return (uint32_t)(base_hash64(name, len) >> 32) % STORE_SHARES;
 }
 
+struct store *store_of_queue(struct store_queue *queue)
+{
+    BASE_CHECK_MAGIC(queue, STORE_QUEUE_MAGIC);
+    return queue->store;
+}
+
 enum gleaner_status store_hosts_note(struct store *store, const struct store_host *hosts,
                                      size_t count, struct base_error *error)
 {

@@ -21,6 +21,7 @@ void batch_fini(struct batch *batch)
     free(batch->outcomes);
     free(batch->jobs);
     free(batch->resolved);
+    free(batch->hosts);
     *batch = (struct batch){0};
 }
 
@@ -150,6 +151,7 @@ static void forget(struct worker *worker)
     batch->count = 0;
     batch->oldest_ns = 0;
     batch->result_bytes = 0;
+    batch->host_count = 0;
     document_list_reset(&batch->documents);
     queue_links_reset(&batch->links);
     base_arena_reset(&batch->arena);
@@ -203,9 +205,13 @@ bool batch_settle(struct worker *worker)
         .outcomes = batch->outcomes,
         .outcome_count = batch->count,
     };
+    /* Hosts first: who is killed in between has a hold without the outcome, not the other way. */
     enum gleaner_status status =
-        is_resolved ? queue_settle(group->options.queue, &settlement, &settled, &error)
+        is_resolved ? hosts_note(worker, &error)
                     : base_error_set(&error, GLEANER_E_NOMEM, "no memory to settle a batch");
+    if (status == GLEANER_OK) {
+        status = queue_settle(group->options.queue, &settlement, &settled, &error);
+    }
     base_histogram_add(&group->settle_ns, base_mono_ns() - start_ns);
     if (status != GLEANER_OK) {
         error.status = status;

@@ -24,6 +24,9 @@ static void fill_defaults(struct worker_options *options)
     if (options->batch_bytes == 0) {
         options->batch_bytes = UINT64_C(8) << 20;
     }
+    if (options->sitemap_urls == 0) {
+        options->sitemap_urls = 1000000;
+    }
     if (options->collection == NULL) {
         options->collection = "pages";
     }
@@ -49,6 +52,7 @@ static void group_free(struct worker_group *group)
         free(atomic_load_explicit(&group->counters[i].name, memory_order_relaxed));
     }
     suspects_close(&group->suspects);
+    hosts_close(&group->hosts);
     held_fini(&group->held);
     sync_mutex_destroy(&group->supply_lock);
     sync_mutex_destroy(&group->wait_lock);
@@ -60,7 +64,8 @@ static void group_free(struct worker_group *group)
 static enum gleaner_status group_build(struct worker_group *group)
 {
     group->workers = calloc(group->options.threads, sizeof(*group->workers));
-    if (group->workers == NULL || held_init(&group->held) != GLEANER_OK ||
+    group->hosts = hosts_open();
+    if (group->workers == NULL || group->hosts == NULL || held_init(&group->held) != GLEANER_OK ||
         sync_mutex_create(&group->supply_lock) != GLEANER_OK ||
         sync_mutex_create(&group->wait_lock) != GLEANER_OK ||
         sync_cond_create(&group->changed) != GLEANER_OK) {
@@ -185,6 +190,9 @@ void worker_group_join(struct worker_group **group)
     stop_and_join(*group);
     if (held_count(&(*group)->held) > 0) {
         held_release_all(*group);
+    }
+    if ((*group)->options.shares != NULL) {
+        shares_leave(*group);
     }
     group_free(*group);
     *group = NULL;

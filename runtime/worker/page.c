@@ -181,6 +181,26 @@ static enum gleaner_verdict run_module(struct worker *worker, const struct held_
     return verdict;
 }
 
+static void process_sitemap(struct worker *worker, struct held_job *held,
+                            const struct fetch_result *result)
+{
+    struct store_outcome outcome;
+    if (!sitemap_process(worker, held, result)) {
+        fail(worker, held, false, 0, "memory", "no memory for the sitemap's links");
+        return;
+    }
+    done(held, &outcome);
+    outcome.error_class = "sitemap";
+    batch_add(worker, held, &outcome);
+}
+
+/* A site need not have one: that is no failure of the crawl. */
+static bool is_missing_sitemap(const struct held_job *held, const struct fetch_result *result)
+{
+    return sitemap_is_one(&held->job) &&
+           !fetch_class_is_retryable(result->fetch_class, result->http_status);
+}
+
 static void process_body(struct worker *worker, struct held_job *held, struct fetch_result *result)
 {
     struct worker_group *group = worker->group;
@@ -256,9 +276,14 @@ void page_process(struct worker *worker, struct fetch_result *result)
     struct held_job *held = result->user;
     struct store_outcome outcome;
 
+    hosts_learn(worker, result);
     switch (result->fetch_class) {
     case FETCH_OK:
-        process_body(worker, held, result);
+        if (sitemap_is_one(&held->job)) {
+            process_sitemap(worker, held, result);
+        } else {
+            process_body(worker, held, result);
+        }
         break;
     case FETCH_REDIRECT:
         follow_redirect(worker, held, result);
@@ -278,6 +303,12 @@ void page_process(struct worker *worker, struct fetch_result *result)
         fail_fetch(worker, held, result, result->fetch_class, result->reason);
         break;
     default:
+        if (is_missing_sitemap(held, result)) {
+            done(held, &outcome);
+            outcome.error_class = fetch_class_name(result->fetch_class);
+            batch_add(worker, held, &outcome);
+            break;
+        }
         fail_fetch(worker, held, result, result->fetch_class, result->reason);
         break;
     }

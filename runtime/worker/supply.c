@@ -5,6 +5,7 @@
 enum {
     IDLE_POLL_MS = 600,   /* an idle process makes fewer than 2 store operations a second */
     CRAWL_POLL_MS = 2000, /* nobody else fills the frontier of a crawl: only its own delays count */
+    SHARED_POLL_MS = 250, /* other processes find links of our hosts, we of theirs */
     PARTIAL_POLL_MS = 20, /* a claim gave less than asked: a store may have had to share */
     FIRST_POLL_MS = 1
 };
@@ -55,7 +56,8 @@ static void submit(struct worker *worker, const struct store_job *job, uint64_t 
     struct fetch_request request = {
         .url = held->job.url,
         .user = held,
-        .follow_redirects = !group->options.is_crawl,
+        .follow_redirects = !group->options.is_crawl || sitemap_is_one(job),
+        .ignore_robots = sitemap_is_one(job) && sitemap_is_robots(job->url),
     };
     atomic_fetch_add_explicit(&group->in_engine, 1, memory_order_relaxed);
     if (fetch_submit(group->options.fetch, &request) != GLEANER_OK) {
@@ -90,11 +92,40 @@ static uint64_t nothing_due(struct worker_group *group, uint64_t now_ns)
     if (at_limit || counts.ready + counts.waiting + counts.leased == 0) {
         group_finish(group);
     }
+    if (group->options.shares != NULL) {
+        return now_ns + SHARED_POLL_MS * BASE_NS_PER_MS;
+    }
     if (counts.ready > 0) {
         return now_ns + PARTIAL_POLL_MS * BASE_NS_PER_MS; /* became due since the claim */
     }
     uint64_t due_ms = counts.next_due_ms < CRAWL_POLL_MS ? counts.next_due_ms : CRAWL_POLL_MS;
     return now_ns + (due_ms > FIRST_POLL_MS ? due_ms : FIRST_POLL_MS) * BASE_NS_PER_MS;
+}
+
+/* Claim, and tell the fetchers of the hosts before they get their first request. */
+static enum gleaner_status claim(struct worker *worker, uint32_t asked, struct base_error *error)
+{
+    struct worker_group *group = worker->group;
+    bool shares[STORE_SHARES];
+    bool is_shared = group->options.shares != NULL;
+    if (is_shared && !shares_choose(group->options.shares, shares)) {
+        store_jobs_reset(&worker->claimed);
+        return GLEANER_OK;
+    }
+    enum gleaner_status status = queue_claim(group->options.queue, asked, is_shared ? shares : NULL,
+                                             &worker->claimed, error);
+    return status == GLEANER_OK ? hosts_recall(worker, error) : status;
+}
+
+/* Their hosts are not known: nothing may be asked of them. */
+static void hand_back_claimed(struct worker *worker, uint64_t now_ns)
+{
+    for (size_t i = 0; i < worker->claimed.count; i++) {
+        struct held_job *held = held_add(&worker->group->held, &worker->claimed.jobs[i], now_ns);
+        if (held != NULL) {
+            page_release(worker, held);
+        }
+    }
 }
 
 static uint64_t claim_and_submit(struct worker *worker, uint32_t wanted, uint64_t now_ns)
@@ -106,8 +137,9 @@ static uint64_t claim_and_submit(struct worker *worker, uint32_t wanted, uint64_
     if (asked == 0) {
         return nothing_due(group, now_ns);
     }
-    enum gleaner_status status = queue_claim(group->options.queue, asked, &worker->claimed, &error);
+    enum gleaner_status status = claim(worker, asked, &error);
     if (status != GLEANER_OK) {
+        hand_back_claimed(worker, now_ns);
         return claim_failed(group, status, &error);
     }
     trouble_over(&group->claiming, "claim");
@@ -118,7 +150,8 @@ static uint64_t claim_and_submit(struct worker *worker, uint32_t wanted, uint64_
     if (worker->claimed.count == 0) {
         return nothing_due(group, now_ns);
     }
-    return worker->claimed.count < asked ? now_ns + PARTIAL_POLL_MS * BASE_NS_PER_MS : now_ns;
+    uint64_t poll_ms = group->options.shares != NULL ? SHARED_POLL_MS : PARTIAL_POLL_MS;
+    return worker->claimed.count < asked ? now_ns + poll_ms * BASE_NS_PER_MS : now_ns;
 }
 
 void supply_at(struct worker_group *group, uint64_t when_ns)

@@ -18,6 +18,16 @@
 struct gleaner_db;
 struct worker_group;
 
+/* Which hosts of a shared frontier belong to this process. Made before the fetch engine, which asks
+ * it (fetch_options.may_start), and destroyed after it. */
+struct worker_shares;
+/** `delay_ms`: the configured delay between requests to a host. */
+GLEANER_MUST_CHECK enum gleaner_status worker_shares_create(uint64_t delay_ms,
+                                                            struct worker_shares **out);
+void worker_shares_destroy(struct worker_shares **shares);
+/** fetch_options.may_start with the shares as its context. Thread: [any]; wait-free. */
+bool worker_shares_may_start(void *ctx, const char *name, size_t len);
+
 struct worker_options {
     uint32_t threads;           /* default: processors */
     struct fetch_engine *fetch; /* all borrowed */
@@ -34,7 +44,10 @@ struct worker_options {
     uint32_t batch_ms;     /* default 20: oldest page of an unsettled batch */
     uint32_t prefetch;     /* jobs held ahead of the fetchers, default 2 x max_transfers */
     uint32_t handle_ms;    /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
-    uint32_t give_up_ms;   /* the store failed without a break for so long: end; 0 = never */
+    struct worker_shares *shares; /* borrowed; the frontier is shared with other processes, and
+                                     hosts belong to one at a time. NULL = it is this one's alone */
+    uint64_t sitemap_urls;        /* pages that sitemaps may add in one run, default 1,000,000 */
+    uint32_t give_up_ms;          /* the store failed without a break for so long: end; 0 = never */
     /* A small file of this process alone (it is locked), or NULL: which pages were inside a module
      * when the process died. A page that was there queue_max_deliveries() times is a dead letter.
      */
@@ -56,6 +69,12 @@ struct worker_live {
 };
 /** Thread: [any]. Holds for the next claim, page, batch; 0 = the default, as at the start. */
 void worker_group_configure(struct worker_group *group, const struct worker_live *live);
+#define WORKER_SITEMAP_TYPE "sitemap"
+/** Enqueue the sitemaps that robots.txt of the seeds' sites names, and their /sitemap.xml. */
+GLEANER_MUST_CHECK enum gleaner_status worker_seed_sitemaps(struct queue *queue,
+                                                            const char *const *seeds, size_t count,
+                                                            struct base_error *error);
+
 /** A crawl: the queue is empty and nothing is held. [any] */
 bool worker_group_is_done(struct worker_group *group);
 /** Wait for that, or for stop, until the deadline. False at the deadline. */

@@ -5,7 +5,9 @@
  * turns a result into documents, links and an outcome, results.c makes of them what a submission
  * shows, host.c serves the module meanwhile, document.c builds BSON, batch.c settles, held.c keeps
  * the list of jobs on lease and keeper.c prolongs them, trouble.c counts how long a store fails,
- * suspects.c remembers over a crash which pages were inside a module.
+ * hosts.c carries what is known of hosts between fetchers and store, shares.c says which hosts of a
+ * shared frontier are ours, sitemap.c makes links of sitemaps, suspects.c remembers over a crash
+ * which pages were inside a module.
  */
 #ifndef WORKER_INTERNAL_H
 #define WORKER_INTERNAL_H
@@ -73,6 +75,8 @@ struct batch {
     struct store_outcome *outcomes;
     struct held_job **jobs; /* jobs[i] belongs to outcomes[i] */
     size_t count, cap;
+    struct store_host *hosts; /* to be noted with it; names in the arena */
+    size_t host_count, host_cap;
     struct base_arena arena;         /* classes, reasons, results */
     uint64_t result_bytes;           /* of results in the arena */
     uint64_t oldest_ns;              /* when the first outcome came in; 0 = empty */
@@ -82,6 +86,7 @@ struct batch {
 
 struct worker_group;
 struct suspects;
+struct host_book;
 
 /* One page in work: what a module knows as its task. Lives in the worker, reused. */
 struct gleaner_task {
@@ -160,6 +165,8 @@ struct worker_group {
     struct sync_thread *keeper; /* prolongs leases while workers are inside modules */
     bool keeper_may_leave;      /* guarded by wait_lock */
     struct suspects *suspects;  /* NULL without a file */
+    struct host_book *hosts;
+    struct base_counter sitemap_urls; /* links that sitemaps added; any worker */
 
     /* jobs given to the engine whose result was not taken; any worker adds, relaxed: a hint for the
      * supply, exact when the group is idle because each job adds and subtracts once */
@@ -202,6 +209,34 @@ uint64_t supply_fetchers(struct worker *worker, uint64_t now_ns);
 void supply_at(struct worker_group *group, uint64_t when_ns);
 bool group_is_stopping(const struct worker_group *group);
 void group_finish(struct worker_group *group);
+
+/* hosts.c */
+struct host_book *hosts_open(void);
+void hosts_close(struct host_book **book);
+/** Hosts may have been another process's meanwhile: read them again. */
+void hosts_forget_known(struct host_book *book);
+/** Tell the fetchers what is known of the hosts of the jobs just claimed. */
+enum gleaner_status hosts_recall(struct worker *worker, struct base_error *error);
+/** Keep what a result says of its host for the next settle. */
+void hosts_learn(struct worker *worker, const struct fetch_result *result);
+/** Note what was kept; may be repeated. */
+enum gleaner_status hosts_note(struct worker *worker, struct base_error *error);
+
+/* shares.c */
+void shares_note_delay(struct worker_shares *shares, uint64_t delay_ms);
+/** [STORE_SHARES]: those that may be claimed of now; false = none. */
+bool shares_choose(struct worker_shares *shares, bool *out);
+/** Thread: keeper. Returns when to call again (ns). */
+uint64_t shares_keep(struct worker_group *group);
+/** Hand all on. Nothing is in work any more. */
+void shares_leave(struct worker_group *group);
+
+/* sitemap.c */
+bool sitemap_is_one(const struct store_job *job);
+bool sitemap_is_robots(const char *url);
+/** Its links into the batch; false without memory for all of them. */
+bool sitemap_process(struct worker *worker, const struct held_job *held,
+                     const struct fetch_result *result);
 
 /* trouble.c */
 /** The store failed: keep its words, log the first time, choose the next try; after give_up_ms

@@ -132,7 +132,7 @@ Test(links, claimed_minus_settled_is_what_is_held)
     struct store_jobs jobs = {0};
     struct queue_stats stats;
     cr_assert_eq(queue_seed(f.queue, urls, 2, "page", NULL, NULL), GLEANER_OK);
-    cr_assert_eq(queue_claim(f.queue, 10, &jobs, NULL), GLEANER_OK);
+    cr_assert_eq(queue_claim(f.queue, 10, NULL, &jobs, NULL), GLEANER_OK);
     cr_assert_eq(jobs.count, 2);
     queue_read_stats(f.queue, &stats);
     cr_assert_eq(stats.held, 2);
