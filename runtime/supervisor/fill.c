@@ -3,6 +3,9 @@
 #include "supervisor_internal.h"
 #include <stdio.h>
 
+#define REFRESH_SHARE 20         /* one in so many: the part of the time spent on stand-ins */
+#define REFRESH_LONGEST_MS 60000 /* of a refresh, connecting aside */
+
 void fill_restart(struct supervisor *supervisor)
 {
     supervisor->connect_allowance = 1; /* then 2, 4 ... up to max_connecting */
@@ -49,7 +52,43 @@ static bool start_connect(struct supervisor *supervisor)
         return false;
     }
     supervisor->connects_in_flight++;
+    if (pool_job.is_refresh) {
+        supervisor->standin_not_before_ns = BASE_NO_DEADLINE; /* until this one is settled */
+    }
     return true;
+}
+
+/* ---- a refresh takes its time
+ * ------------------------------------------------------------------- */
+
+/* A connection costs client and server some CPU (SCRAM-SHA-256: 20 to 40 ms), and on a machine that
+ * is busy all of it is taken from operations. So stand-ins are made one at a time, and one
+ * twentieth of the time is spent on them; a refresh of the whole table still ends within a minute.
+ * One because connections were lost does not rest: who takes an old client may see an error. */
+static void pace(struct supervisor *supervisor, const struct job *job, uint64_t now_ns)
+{
+    uint64_t longest_ns = REFRESH_LONGEST_MS * BASE_NS_PER_MS / supervisor->config.pool.max_size;
+    uint64_t rest_ns = (now_ns - job->started_ns) * (REFRESH_SHARE - 1);
+    supervisor->standin_not_before_ns = now_ns + (rest_ns < longest_ns ? rest_ns : longest_ns);
+    if (supervisor->standin_not_before_ns < supervisor->tasks[supervisor->task_connect].due_ns) {
+        supervisor_run_task_at(supervisor, supervisor->task_connect,
+                               supervisor->standin_not_before_ns);
+    }
+}
+
+/* Only a stand-in could be wanted now, and it is not its turn yet. */
+static bool must_rest(struct supervisor *supervisor, uint64_t now_ns)
+{
+    if (!supervisor->is_refreshing || supervisor->is_refresh_urgent ||
+        now_ns >= supervisor->standin_not_before_ns) {
+        return false;
+    }
+    struct pool_stats stats;
+    pool_read_stats(supervisor->pool, now_ns, &stats);
+    const struct pool_config *config = &supervisor->config.pool;
+    bool is_short = stats.total < config->min_size ||
+                    (stats.total < config->max_size && stats.waiting > stats.pending);
+    return !is_short;
 }
 
 bool fill_table(struct supervisor *supervisor, uint64_t now_ns)
@@ -62,7 +101,8 @@ bool fill_table(struct supervisor *supervisor, uint64_t now_ns)
         fill_put_warm(supervisor);
     }
     while (supervisor->connects_in_flight < supervisor->connect_allowance &&
-           crew_has_room(supervisor) && start_connect(supervisor)) {
+           !must_rest(supervisor, now_ns) && crew_has_room(supervisor) &&
+           start_connect(supervisor)) {
         worked = true;
     }
     return worked;
@@ -70,9 +110,10 @@ bool fill_table(struct supervisor *supervisor, uint64_t now_ns)
 
 uint64_t fill_due(void *ctx, uint64_t now_ns)
 {
-    (void)ctx;
-    (void)now_ns;
-    return BASE_NO_DEADLINE; /* being awake is enough: fill_table() comes next */
+    const struct supervisor *supervisor = ctx;
+    uint64_t standin_ns = supervisor->standin_not_before_ns;
+    /* being awake is enough: fill_table() comes next */
+    return supervisor->is_refreshing && standin_ns > now_ns ? standin_ns : BASE_NO_DEADLINE;
 }
 
 static void connect_failed(struct supervisor *supervisor, struct job *job, uint64_t now_ns)
@@ -95,6 +136,9 @@ void fill_connected(struct supervisor *supervisor, struct job *job, uint64_t now
 {
     supervisor->connects_in_flight--;
     job->holds_slot = false;
+    if (job->pool_job.is_refresh) {
+        pace(supervisor, job, now_ns);
+    }
     if (job->is_condemned) { /* a copy of the job; the slot is taken from the one that hangs */
         (void)pool_connect_condemn(supervisor->pool, &job->pool_job);
         connect_failed(supervisor, job, now_ns);

@@ -67,8 +67,8 @@ static struct endpoint *open_endpoint(struct job *job, uint32_t shards, const ch
 {
     char app_name[129];
     struct base_error error = {0};
-    snprintf(app_name, sizeof(app_name), "%.80s/%ld/%s", job->target->app_name,
-             (long)getpid(), suffix);
+    snprintf(app_name, sizeof(app_name), "%.80s/%ld/%s", job->target->app_name, (long)getpid(),
+             suffix);
     struct endpoint *endpoint = endpoint_open(job, shards, app_name, max_clients, &error);
     if (endpoint == NULL) {
         *status = fail(job, error.status, error.message);

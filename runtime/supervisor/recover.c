@@ -259,6 +259,7 @@ static void check_done(struct supervisor *supervisor, struct job *job, const cha
                         job->tier, "a fresh connection answered");
         if (supervisor->refresh_after_probe) {
             supervisor->refresh_after_probe = false;
+            supervisor->is_refresh_urgent = true;
             supervisor_force_refresh(supervisor, "several connections were lost");
         }
         return;

@@ -96,6 +96,7 @@ void refresh_renewed(struct supervisor *supervisor, struct job *job, uint64_t no
     job->data = NULL;
     job->client = NULL;
     supervisor->is_refreshing = true;
+    supervisor->standin_not_before_ns = 0;
     supervisor->refresh_target = generation;
     supervisor->refresh_began_ns = now_ns;
     supervisor->refresh_warned = false;
@@ -127,6 +128,7 @@ bool refresh_check_done(struct supervisor *supervisor, uint64_t now_ns)
         return false;
     }
     supervisor->is_refreshing = false;
+    supervisor->is_refresh_urgent = false;
     supervisor->generation = supervisor->refresh_target;
     client_discard(
         supervisor->warm); /* nobody needed it: it is not to grow old outside the table */
@@ -149,6 +151,7 @@ void refresh_cancel(struct supervisor *supervisor)
 {
     if (supervisor->is_refreshing) {
         supervisor->is_refreshing = false;
+        supervisor->is_refresh_urgent = false;
         pool_refresh_abort(supervisor->pool);
         base_log_warn("supervisor", "event=refresh_cancelled why=\"the server was lost\"");
     }

@@ -261,6 +261,8 @@ struct supervisor {
     uint64_t refresh_began_ns;
     bool refresh_warned;
     uint32_t refresh_target;
+    bool is_refresh_urgent;
+    uint64_t standin_not_before_ns; /* fill.c: a refresh takes its time */
     bool is_closed;
     struct supervisor *next_abandoned; /* [owner] */
 };

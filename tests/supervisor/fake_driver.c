@@ -77,6 +77,9 @@ static enum gleaner_status fake_connect(void *ctx, void *endpoint, void **client
     struct fake_driver *fake = ctx;
     struct fake_server *server = ((struct fake_endpoint *)endpoint)->server;
     atomic_fetch_add(&server->connects, 1);
+    if (atomic_load(&server->connect_ms) > 0) {
+        base_clock_advance(fake->clock, atomic_load(&server->connect_ms) * BASE_NS_PER_MS);
+    }
     if (atomic_load(&server->is_silent)) {
         atomic_fetch_add(&fake->silent_now, 1);
         while (atomic_load(&fake->released) == 0) {
@@ -165,6 +168,7 @@ void world_open(struct fake_world *world, void (*adjust)(struct supervisor_confi
     sync_reader_ensure();
     base_log_set_level(BASE_LOG_ERROR);
     world->clock = base_clock_virtual_create(BASE_NS_PER_S);
+    world->fake.clock = world->clock;
     struct supervisor_config config = {
         .primary_uri = FAKE_PRIMARY,
         .app_name = "test",

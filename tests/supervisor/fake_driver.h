@@ -10,13 +10,15 @@
 
 struct fake_server {
     _Atomic bool is_down;
-    _Atomic bool is_silent; /* connects block until fake_release() */
+    _Atomic uint32_t connect_ms; /* of virtual time that a connect takes; manual worlds only */
+    _Atomic bool is_silent;      /* connects block until fake_release() */
     _Atomic uint32_t connects, connect_failures, pings;
     _Atomic int32_t clients;   /* alive */
     _Atomic int32_t endpoints; /* alive */
 };
 struct fake_driver {
     struct fake_server primary, fallback;
+    struct base_clock *clock;  /* of the world, or NULL */
     _Atomic uint32_t released; /* futex */
     _Atomic uint32_t silent_now;
 };

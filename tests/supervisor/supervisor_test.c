@@ -308,6 +308,43 @@ Test(supervisor, a_forced_refresh_joins_the_one_that_runs)
     world_close(&world);
 }
 
+static void four_clients(struct supervisor_config *config)
+{
+    config->pool.min_size = 4;
+}
+
+/* The first comes with the new driver pool, three connect for 10 ms each: 190 ms of rest between.
+ */
+Test(supervisor, a_refresh_rests_between_connections_that_take_time)
+{
+    world_open(&world, four_clients);
+    atomic_store(&world.fake.primary.connect_ms, 10);
+    supervisor_request_refresh(world.supervisor);
+    world_pass(&world, 350);
+    cr_expect_eq(world_counts(&world).refreshes, 0, "the last one has to wait");
+    world_pass(&world, 150);
+    cr_expect_eq(world_counts(&world).refreshes, 1);
+    world_close(&world);
+}
+
+Test(supervisor, a_client_that_is_missing_does_not_wait_for_a_refresh_to_rest)
+{
+    world_open(&world, four_clients);
+    atomic_store(&world.fake.primary.connect_ms, 100);
+    supervisor_request_refresh(world.supervisor);
+    world_settle(&world);
+    struct pool_handle broken;
+    cr_assert_eq(world_take(&world, &broken), GLEANER_OK);
+    cr_expect_eq(pool_check_in(world.pool, &broken, POOL_CLIENT_BROKEN), GLEANER_OK);
+    world_settle(&world);
+    cr_expect_eq(world_counts(&world).refreshes, 0, "it rests");
+    cr_expect_geq(stats_now().total, 4, "as many as are always kept");
+    atomic_store(&world.fake.primary.connect_ms, 0);
+    world_pass(&world, 10000);
+    cr_expect_eq(world_counts(&world).refreshes, 1);
+    world_close(&world);
+}
+
 Test(supervisor, a_failure_of_an_old_client_during_a_refresh_still_counts)
 {
     world_open(&world, NULL);
