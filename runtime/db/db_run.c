@@ -136,7 +136,9 @@ static bool try_once(struct run *run, const struct gleaner_client *client,
         .left_ms = left_ms(run),
     };
     bson_init(&attempt.reply);
+    mongo_set_deadline(run->deadline_ns); /* libmongoc alone: a socket time-out more */
     bool ok = operation(ctx, &attempt);
+    mongo_set_deadline(0);
     if (!ok) {
         note_failure(run, &attempt.error, &attempt.reply);
     }
