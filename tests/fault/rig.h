@@ -19,6 +19,7 @@
 #include "sync.h"
 
 #define RIG_WRITERS_MAX 64
+#define RIG_DATABASE "gleaner_test" /* the one that the fixture's user may write */
 
 /* ---- a table of faults ---- */
 
@@ -40,7 +41,7 @@ int rig_skip(const char *why);
 
 struct rig_census {
     int server;  /**< connections with our appName, by $currentOp; -1 unknown */
-    int sockets; /**< our established sockets to that server, by the kernel */
+    int sockets; /**< our established sockets to it, by the kernel */
     int descriptors, threads;
     long rss_kb;
 };
@@ -72,8 +73,9 @@ double rig_close(struct rig_pool *pool);
 
 struct rig_write {
     uint64_t began_ns, took_ns; /**< all attempts */
-    uint32_t attempts;
-    int32_t first_error; /**< the server's or driver's code of the first failed attempt, or 0 */
+    /** What a module saw: gleaner_db_run() that did not succeed; libmongoc's error, which has no
+     *  such helper (but retryable writes on a replica set). It tries again. */
+    uint32_t failures;
     bool acknowledged;
 };
 struct rig_writer {
@@ -105,7 +107,7 @@ void rig_write_free(struct rig_writers *writers);
 
 struct rig_ledger {
     uint64_t writes, acknowledged, given_up; /**< given_up: not within its patience */
-    uint64_t retried;                        /**< needed more than one attempt */
+    uint64_t failures;                       /**< that modules saw */
     uint64_t lost;                           /**< acknowledged and not there */
     uint64_t ghosts;                         /**< given up and there all the same */
     uint64_t doubled;                        /**< there twice */
@@ -127,8 +129,11 @@ struct rig_trial {
     void (*inject)(struct rig_trial *trial);
     void (*heal)(struct rig_trial *trial); /**< NULL = it heals by itself */
     void *ctx;
-    const char *uri; /**< for reading back; NULL = of the fixture */
-    const char *label;
+    const char *uri;       /**< for reading back; NULL = of the fixture */
+    const char *their_uri; /**< for libmongoc's pool, where it is not ours */
+    uint16_t port;         /**< that both connect to, where it is not the server's: a proxy's */
+    bool skips_kernel;     /**< other sockets of this process go there too: no comparing */
+    struct rig_writers *writers; /**< while it runs */
 };
 struct rig_result {
     struct rig_ledger ledger;
@@ -145,6 +150,16 @@ void rig_print_header(const char *what);
 void rig_print_result(const struct rig_trial *trial, const struct rig_result *result);
 /** Nothing lost, doubled or given up, all agree in the end: what every fault asks of ours. */
 void rig_judge_common(const struct rig_result *result);
+
+/* Bars that most faults share; 0 = none. */
+struct rig_bars {
+    double back_ms, longest_ms;
+    unsigned accepted;
+    bool none_fails; /**< as seen by a module */
+};
+/** The trial with ours and with theirs, one after the other; printed and judged. Gives ours. */
+struct rig_result rig_both(struct rig_trial *trial, const struct gleaner_db_options *options,
+                           const char *title, const struct rig_bars *bars);
 
 /* ---- one client that only the test uses, kept open ---- */
 

@@ -111,7 +111,6 @@ struct rig_census rig_take_census(const struct fixture_mongod *server, unsigned 
         .descriptors = rig_descriptors(), .threads = rig_threads(), .rss_kb = rig_rss_kb()};
     for (unsigned member = 0; member < members; member++) {
         if (fixture_mongod_pid(server, member) > 0) {
-            census.sockets += rig_sockets_to(fixture_mongod_port(server, member));
             census.server += rig_server_census(server, member, prefix);
         }
     }

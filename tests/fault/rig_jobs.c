@@ -91,7 +91,7 @@ struct rig_jobs *rig_jobs_start(struct gleaner_db *db, const char *uri, uint32_t
 {
     struct rig_jobs *jobs = calloc(1, sizeof *jobs);
     struct store_mongo_options options = {
-        .db = db, .database = "fault", .uri = uri, .operation_ms = OPERATION_MS};
+        .db = db, .database = RIG_DATABASE, .uri = uri, .operation_ms = OPERATION_MS};
     struct base_error error;
     BASE_ASSERT(jobs != NULL && threads <= WORKERS_MAX);
     BASE_ASSERT(store_mongo_open(&options, &jobs->store, &error) == GLEANER_OK);

@@ -31,7 +31,7 @@ static void read_back(struct found *found, const struct rig_writers *writers, co
     mongoc_client_pool_t *pool = mongoc_client_pool_new(uri);
     mongoc_client_t *client = mongoc_client_pool_pop(pool);
     mongoc_collection_t *target =
-        mongoc_client_get_collection(client, "fault", writers->collection);
+        mongoc_client_get_collection(client, RIG_DATABASE, writers->collection);
     bson_t *options = BCON_NEW("projection", "{", "_id", BCON_INT32(1), "}");
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(target, &all, options, NULL);
     while (mongoc_cursor_next(cursor, &document)) {
@@ -89,7 +89,7 @@ struct rig_ledger rig_write_ledger(const struct rig_writers *writers, const char
             ledger.writes++;
             ledger.acknowledged += write->acknowledged;
             ledger.given_up += !write->acknowledged;
-            ledger.retried += write->attempts > 1;
+            ledger.failures += write->failures;
             ledger.lost += write->acknowledged && times == 0;
             ledger.ghosts += !write->acknowledged && times > 0;
             ledger.doubled += times > 1;

@@ -17,7 +17,7 @@ static bool is_there(mongoc_client_t *client, const char *collection, int64_t id
     bson_iter_t iter, at;
     bson_t *find = BCON_NEW("find", BCON_UTF8(collection), "filter", "{", "_id", BCON_INT64(id),
                             "}", "limit", BCON_INT32(1));
-    bool found = mongoc_client_command_simple(client, "fault", find, NULL, &reply, NULL) &&
+    bool found = mongoc_client_command_simple(client, RIG_DATABASE, find, NULL, &reply, NULL) &&
                  bson_iter_init(&iter, &reply) &&
                  bson_iter_find_descendant(&iter, "cursor.firstBatch.0._id", &at);
     bson_destroy(&reply);
@@ -31,7 +31,8 @@ static bool is_there(mongoc_client_t *client, const char *collection, int64_t id
 static bool insert(mongoc_client_t *client, const struct rig_writers *all, int64_t id,
                    bson_error_t *error)
 {
-    mongoc_collection_t *target = mongoc_client_get_collection(client, "fault", all->collection);
+    mongoc_collection_t *target =
+        mongoc_client_get_collection(client, RIG_DATABASE, all->collection);
     bson_t *document = BCON_NEW("_id", BCON_INT64(id), "pad", BCON_UTF8("a page would stand here"));
     bson_t options = BSON_INITIALIZER;
     mongoc_write_concern_t *concern = mongoc_write_concern_new();
@@ -46,28 +47,39 @@ static bool insert(mongoc_client_t *client, const struct rig_writers *all, int64
     return ok;
 }
 
-static bool write_ours(const struct rig_writers *all, int64_t id, uint32_t left_ms,
-                       bson_error_t *error)
+struct operation {
+    const struct rig_writers *all;
+    int64_t id;
+};
+
+static bool try_ours(void *ctx, struct gleaner_try *attempt)
 {
-    struct gleaner_client client;
-    enum gleaner_status status = gleaner_db_check_out(all->pool->db, left_ms, &client);
-    if (status != GLEANER_OK) {
-        error->code = 0;
-        rig_sleep_ms(BREATH_MS);
-        return false;
-    }
-    bool ok = insert(client.client, all, id, error);
-    bool arrived =
-        !ok && error->code == DUPLICATE_KEY && is_there(client.client, all->collection, id);
-    (void)gleaner_db_check_in(all->pool->db, &client, ok || arrived ? NULL : error);
-    return ok || arrived;
+    const struct operation *operation = ctx;
+    const struct rig_writers *all = operation->all;
+    mongoc_client_t *client = attempt->client->client;
+    return insert(client, all, operation->id, &attempt->error) ||
+           (attempt->error.code == DUPLICATE_KEY &&
+            is_there(client, all->collection, operation->id));
 }
 
-static bool write_theirs(const struct rig_writers *all, int64_t id, bson_error_t *error)
+/* What a module is advised to do. */
+static bool write_ours(const struct rig_writers *all, int64_t id, uint32_t left_ms)
 {
+    struct gleaner_run_options options;
+    struct gleaner_error error;
+    struct operation operation = {.all = all, .id = id};
+    gleaner_run_options_init(&options);
+    options.is_idempotent = true;
+    options.deadline_ms = left_ms < options.deadline_ms ? left_ms : options.deadline_ms;
+    return gleaner_db_run(all->pool->db, &options, try_ours, &operation, &error) == GLEANER_OK;
+}
+
+static bool write_theirs(const struct rig_writers *all, int64_t id)
+{
+    bson_error_t error;
     mongoc_client_t *client = mongoc_client_pool_pop(all->pool->driver);
-    bool ok = insert(client, all, id, error);
-    bool arrived = !ok && error->code == DUPLICATE_KEY && is_there(client, all->collection, id);
+    bool ok = insert(client, all, id, &error);
+    bool arrived = !ok && error.code == DUPLICATE_KEY && is_there(client, all->collection, id);
     mongoc_client_pool_push(all->pool->driver, client);
     return ok || arrived;
 }
@@ -78,13 +90,12 @@ static struct rig_write write_one(const struct rig_writers *all, int64_t id)
     uint64_t deadline_ns = write.began_ns + all->patience_ms * BASE_NS_PER_MS;
     for (uint64_t now_ns = write.began_ns; !write.acknowledged && now_ns < deadline_ns;
          now_ns = base_mono_ns()) {
-        bson_error_t error = {0};
         uint32_t left_ms = (uint32_t)((deadline_ns - now_ns) / BASE_NS_PER_MS + 1);
-        write.acknowledged = all->pool->db != NULL ? write_ours(all, id, left_ms, &error)
-                                                   : write_theirs(all, id, &error);
-        write.attempts++;
-        if (!write.acknowledged && write.attempts == 1) {
-            write.first_error = (int32_t)error.code;
+        write.acknowledged =
+            all->pool->db != NULL ? write_ours(all, id, left_ms) : write_theirs(all, id);
+        if (!write.acknowledged) {
+            write.failures++;
+            rig_sleep_ms(BREATH_MS);
         }
         if (!write.acknowledged && atomic_load_explicit(&all->must_stop, memory_order_relaxed)) {
             break;

@@ -5,8 +5,11 @@
 #include "rig.h"
 #include "rig_jobs.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,54 +93,6 @@ static int run_kill(uint32_t seconds)
     return 0;
 }
 
-/* ---- a trial each way, with bars that most faults share ---- */
-
-struct bars {
-    double back_ms, longest_ms;
-    unsigned accepted;
-};
-
-static void judge(const struct rig_result *mine, const struct rig_result *other,
-                  const struct bars *bars)
-{
-    rig_judge_common(mine);
-    if (bars->back_ms > 0) {
-        printf("all back after the end of it: %.0f ms, bar %.0f ms, libmongoc %.0f ms: %s\n",
-               mine->back_ms, bars->back_ms, other->back_ms,
-               rig_verdict(mine->back_ms >= 0 && mine->back_ms <= bars->back_ms));
-    }
-    if (bars->longest_ms > 0) {
-        printf("longest write: %.0f ms, bar %.0f ms, libmongoc %.0f ms: %s\n",
-               mine->ledger.longest_ms, bars->longest_ms, other->ledger.longest_ms,
-               rig_verdict(mine->ledger.longest_ms <= bars->longest_ms));
-    }
-    if (bars->accepted > 0) {
-        printf("connections made meanwhile: %u, bar %u, libmongoc %u: %s\n", mine->accepted,
-               bars->accepted, other->accepted, rig_verdict(mine->accepted <= bars->accepted));
-    }
-}
-
-static void both(struct rig_trial *trial, const struct gleaner_db_options *options,
-                 const char *title, const struct bars *bars)
-{
-    struct rig_pool ours, theirs;
-    trial->foreign_sockets = rig_sockets_to(fixture_mongod_port(trial->server, 0));
-    rig_open_ours(&ours, options);
-    trial->pool = &ours;
-    struct rig_result mine = rig_try(trial);
-    rig_close(&ours);
-    rig_open_theirs(&theirs, options->uri, options->max_pool_size);
-    trial->pool = &theirs;
-    struct rig_result other = rig_try(trial);
-    rig_close(&theirs);
-    rig_print_header(title);
-    trial->pool = &ours;
-    rig_print_result(trial, &mine);
-    trial->pool = &theirs;
-    rig_print_result(trial, &other);
-    judge(&mine, &other, bars);
-}
-
 /* ---- SIGSTOP ---- */
 
 static int run_freeze(uint32_t seconds)
@@ -154,7 +109,7 @@ static int run_freeze(uint32_t seconds)
     trial.heal = thaw_server;
     snprintf(title, sizeof title, "server frozen for %u s (scenario 7 names 90)",
              trial.hold_ms / 1000);
-    both(&trial, &options, title, &(struct bars){.back_ms = BACK_BAR_MS});
+    rig_both(&trial, &options, title, &(struct rig_bars){.back_ms = BACK_BAR_MS});
     fixture_mongod_end(&server);
     return 0;
 }
@@ -202,11 +157,11 @@ static int run_codes(uint32_t seconds)
         /* What only answers costs nothing, not one new connection. The others make libmongoc forget
          * the server until its monitor's next answer, up to 10 s; here a fresh connection decides,
          * and nobody waits longer than the server selection of those that are on their way. */
-        both(&trial, &options, title,
-             &(struct bars){.longest_ms = 2500,
-                            .accepted = codes[i].costs_client ? 2 * (CLIENTS + 4) : 1});
-        BASE_ASSERT(fixture_mongod_command(server, 0, "fault", "{\"drop\":\"ours\"}", NULL));
-        BASE_ASSERT(fixture_mongod_command(server, 0, "fault", "{\"drop\":\"theirs\"}", NULL));
+        rig_both(&trial, &options, title,
+                 &(struct rig_bars){.longest_ms = 2500,
+                                    .accepted = codes[i].costs_client ? 2 * (CLIENTS + 4) : 1});
+        BASE_ASSERT(fixture_mongod_command(server, 0, RIG_DATABASE, "{\"drop\":\"ours\"}", NULL));
+        BASE_ASSERT(fixture_mongod_command(server, 0, RIG_DATABASE, "{\"drop\":\"theirs\"}", NULL));
     }
     fixture_mongod_end(&server);
     return 0;
@@ -256,10 +211,156 @@ static int run_hello(uint32_t seconds)
     trial.inject = block_hello;
     trial.heal = let_hello;
     trial.ctx = admin;
-    both(&trial, &options,
-         "hello blocked 3 s while a refresh wants new connections: nobody waits in a connect",
-         &(struct bars){.longest_ms = 1000});
+    rig_both(&trial, &options,
+             "hello blocked 3 s while a refresh wants new connections: nobody waits in a connect",
+             &(struct rig_bars){.longest_ms = 1000});
     rig_admin_close(&admin);
+    fixture_mongod_end(&server);
+    return 0;
+}
+
+/* ---- no more connections ---- */
+
+enum { MOST_CONNECTIONS = 60, HELD_MAX = 64 };
+
+struct held {
+    int fds[HELD_MAX];
+    size_t count;
+};
+
+/* Take every place that is left, then ask for new connections. A socket that is over the limit is
+ * accepted and closed by the server. */
+static void take_all_places(struct rig_trial *trial)
+{
+    struct held *held = trial->ctx;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(fixture_mongod_port(trial->server, 0)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (held->count = 0; held->count < HELD_MAX; held->count++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        BASE_ASSERT(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+        held->fds[held->count] = fd;
+    }
+    rig_sleep_ms(200);
+    if (trial->pool->db != NULL) {
+        gleaner_db_refresh(trial->pool->db);
+    }
+}
+
+static void give_places_back(struct rig_trial *trial)
+{
+    struct held *held = trial->ctx;
+    for (size_t i = 0; i < held->count; i++) {
+        close(held->fds[i]);
+    }
+    held->count = 0;
+}
+
+static int run_full(uint32_t seconds)
+{
+    struct fixture_mongod *server =
+        fixture_mongod_start(&(struct fixture_mongod_options){.max_connections = MOST_CONNECTIONS});
+    struct gleaner_db_options options;
+    struct held held = {0};
+    BASE_ASSERT(server != NULL);
+    rig_options(&options, fixture_mongod_uri(server), CLIENTS);
+    struct rig_trial trial = plan(server, NULL);
+    trial.hold_ms = (seconds > 0 ? seconds : 5) * 1000;
+    trial.inject = take_all_places;
+    trial.heal = give_places_back;
+    trial.ctx = &held;
+    rig_both(&trial, &options,
+             "the server is full (maxConns) while a refresh wants new connections",
+             &(struct rig_bars){.longest_ms = 1000, .accepted = 2 * (CLIENTS + 4)});
+    fixture_mongod_end(&server);
+    return 0;
+}
+
+/* ---- authentication refused ---- */
+
+static void set_password(struct rig_trial *trial, const char *password)
+{
+    char json[128];
+    snprintf(json, sizeof json, "{\"updateUser\":\"tester\",\"pwd\":\"%s\"}", password);
+    BASE_ASSERT(fixture_mongod_command(trial->server, 0, "admin", json, NULL));
+}
+static void change_password(struct rig_trial *trial)
+{
+    set_password(trial, "another");
+    if (trial->pool->db != NULL) {
+        gleaner_db_refresh(trial->pool->db);
+    }
+}
+static void restore_password(struct rig_trial *trial)
+{
+    set_password(trial, FIXTURE_MONGOD_PASSWORD);
+}
+
+static int run_auth(uint32_t seconds)
+{
+    struct fixture_mongod *server =
+        fixture_mongod_start(&(struct fixture_mongod_options){.auth = true});
+    struct gleaner_db_options options;
+    BASE_ASSERT(server != NULL);
+    rig_options(&options, fixture_mongod_uri(server), CLIENTS);
+    struct rig_trial trial = plan(server, NULL);
+    trial.hold_ms = (seconds > 0 ? seconds : 5) * 1000;
+    trial.inject = change_password;
+    trial.heal = restore_password;
+    rig_both(&trial, &options,
+             "the password is changed, and back, while a refresh wants connections",
+             &(struct rig_bars){.longest_ms = 1000});
+    fixture_mongod_end(&server);
+    return 0;
+}
+
+/* ---- the host program forks ---- */
+
+/* What a careless child does with what it inherited: everything. It has to be refused, and to end
+ * without a word on the parent's sockets. */
+static _Noreturn void be_a_child(struct gleaner_db *db)
+{
+    struct gleaner_client client;
+    alarm(10);
+    bool refused = gleaner_db_check_out(db, 100, &client) != GLEANER_OK;
+    gleaner_db_refresh(db);
+    gleaner_db_check_now(db);
+    _exit(refused ? 0 : 1);
+}
+
+static void fork_often(struct rig_trial *trial)
+{
+    for (int i = 0; i < 20; i++) {
+        int status = 0;
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (i % 2 == 0 && trial->pool->db != NULL) {
+                be_a_child(trial->pool->db);
+            }
+            execl("/bin/true", "true", (char *)NULL);
+            _exit(1);
+        }
+        BASE_ASSERT(waitpid(pid, &status, 0) == pid);
+        *(int *)trial->ctx += status != 0;
+    }
+}
+
+static int run_fork(uint32_t seconds)
+{
+    struct fixture_mongod *server = fixture_mongod_start(NULL);
+    struct gleaner_db_options options;
+    int wrong = 0;
+    (void)seconds;
+    BASE_ASSERT(server != NULL);
+    rig_options(&options, fixture_mongod_uri(server), CLIENTS);
+    struct rig_trial trial = plan(server, NULL);
+    trial.inject = fork_often;
+    trial.ctx = &wrong;
+    trial.hold_ms = 500;
+    rig_both(&trial, &options, "20 forks under load: ten children use the pool, ten exec a program",
+             &(struct rig_bars){.longest_ms = 1000, .accepted = 1});
+    printf("children that were lent a client or died: %d, bar 0: %s\n", wrong,
+           rig_verdict(wrong == 0));
     fixture_mongod_end(&server);
     return 0;
 }
@@ -269,6 +370,9 @@ static const struct rig_fault faults[] = {
     {"freeze", "SIGSTOP [20 s], SIGCONT (scenario 7; 90 s there)", run_freeze},
     {"codes", "error codes 11600 91 189 10107 13435 50 11000 18 from a fail point", run_codes},
     {"hello", "blockConnection on hello while new connections are wanted", run_hello},
+    {"full", "maxIncomingConnections reached", run_full},
+    {"auth", "authentication refused to new connections", run_auth},
+    {"fork", "the host program forks", run_fork},
 };
 
 int main(int argc, char **argv)
