@@ -7,7 +7,7 @@
 
 #define BACK_OFF_FIRST_MS UINT64_C(1000)
 #define BACK_OFF_DOUBLINGS 6 /* 64 s */
-#define NOT_OURS_MS 1000     /* a request is given back for so long */
+#define NOT_OURS_MS 250      /* a request is given back for so long */
 
 /* ---- delays --------------------------------------------------------------------------------- */
 

@@ -72,6 +72,8 @@ static enum gleaner_status name_crawl(struct crawl *crawl, struct base_error *er
     add_list(&text, "seed", &(struct setting_list){crawl->seeds, crawl->seed_count});
     add_list(&text, "include", &s->include);
     add_list(&text, "exclude", &s->exclude);
+    add_list(&text, "include_regex", &s->include_regex);
+    add_list(&text, "exclude_regex", &s->exclude_regex);
     base_buffer_printf(&text, "depth=%llu same=%d content=%s to=%s/%s/%s\n",
                        (unsigned long long)s->depth, s->same_host, s->content, crawl->work.target,
                        s->database != NULL ? s->database : "", s->collection);
@@ -87,12 +89,18 @@ static enum gleaner_status name_crawl(struct crawl *crawl, struct base_error *er
 
 /* ---- its frontier ---- */
 
+/* Where the crawl is known and its frontier lives. */
+static struct store *home_of(const struct crawl *crawl)
+{
+    return crawl->work.is_shared ? crawl->work.remote : crawl->work.local;
+}
+
 /* Resume an unfinished crawl of this name; a finished one, or --fresh, starts anew. */
 static enum gleaner_status find_or_start(struct crawl *crawl, struct base_error *error)
 {
-    struct store *local = crawl->work.local;
+    struct store *home = home_of(crawl);
     struct base_buffer state = {0};
-    enum gleaner_status status = store_meta_get(local, crawl->name, &state, error);
+    enum gleaner_status status = store_meta_get(home, crawl->name, &state, error);
     bool is_known = status == GLEANER_OK;
     crawl->is_resumed =
         is_known && strcmp(state.data, "running") == 0 && !crawl->work.settings->fresh;
@@ -102,12 +110,12 @@ static enum gleaner_status find_or_start(struct crawl *crawl, struct base_error 
     }
     status = GLEANER_OK;
     if (is_known && !crawl->is_resumed) {
-        status = store_queue_drop(local, crawl->name, error);
+        status = store_queue_drop(home, crawl->name, error);
         if (status == GLEANER_E_NOT_FOUND) {
             status = GLEANER_OK;
         }
     }
-    return status == GLEANER_OK ? store_meta_put(local, crawl->name, "running", error) : status;
+    return status == GLEANER_OK ? store_meta_put(home, crawl->name, "running", error) : status;
 }
 
 static enum gleaner_status open_scope(struct crawl *crawl, struct base_error *error)
@@ -121,6 +129,10 @@ static enum gleaner_status open_scope(struct crawl *crawl, struct base_error *er
         .include_count = s->include.count,
         .exclude = s->exclude.items,
         .exclude_count = s->exclude.count,
+        .include_regex = s->include_regex.items,
+        .include_regex_count = s->include_regex.count,
+        .exclude_regex = s->exclude_regex.items,
+        .exclude_regex_count = s->exclude_regex.count,
         .max_depth = (uint32_t)s->depth,
         .max_url_bytes = (uint32_t)s->max_url_bytes,
         .max_path_repeats = (uint32_t)s->max_path_repeats,
@@ -134,7 +146,7 @@ static enum gleaner_status open_frontier(struct crawl *crawl, struct base_error 
     const struct settings *s = work->settings;
     enum gleaner_status status = find_or_start(crawl, error);
     if (status == GLEANER_OK) {
-        status = store_queue_open(work->tiered != NULL ? work->tiered : work->local, crawl->name,
+        status = store_queue_open(work->tiered != NULL ? work->tiered : home_of(crawl), crawl->name,
                                   &work->jobs, error);
     }
     if (status == GLEANER_OK) {
@@ -159,11 +171,17 @@ static enum gleaner_status open_frontier(struct crawl *crawl, struct base_error 
             .retry_base_ms = (uint32_t)s->retry_base_ms,
             .retry_cap_ms = (uint32_t)s->retry_cap_ms,
             .max_pages = s->pages == UINT64_MAX ? 0 : s->pages,
+            .max_host_pages = s->host_pages == UINT64_MAX ? 0 : s->host_pages,
+            .max_query_variants = s->query_variants == UINT64_MAX ? 0 : s->query_variants,
+            .max_date_variants = s->date_variants == UINT64_MAX ? 0 : s->date_variants,
         };
         status = queue_create(&options, &work->queue);
     }
     if (status == GLEANER_OK) {
         status = queue_seed(work->queue, crawl->seeds, crawl->seed_count, "page", NULL, error);
+    }
+    if (status == GLEANER_OK && s->sitemaps) {
+        status = worker_seed_sitemaps(work->queue, crawl->seeds, crawl->seed_count, error);
     }
     return status;
 }
@@ -192,6 +210,9 @@ static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
     enum gleaner_status status = work_load_modules(work, error);
     if (status == GLEANER_OK) {
         status = work_start_fetch(work, error);
+    }
+    if (status == GLEANER_OK && work->is_shared) {
+        status = work_wait_server(work, error);
     }
     if (status == GLEANER_OK) {
         status = open_frontier(crawl, error);
@@ -305,7 +326,7 @@ static enum exit_code finish(struct crawl *crawl)
         is_done = worker_group_is_done(work->workers) && !stats.has_given_up;
     }
     struct base_error error = {0};
-    if (is_done && store_meta_put(work->local, crawl->name, "finished", &error) != GLEANER_OK) {
+    if (is_done && store_meta_put(home_of(crawl), crawl->name, "finished", &error) != GLEANER_OK) {
         base_log_error("process", "event=finish_not_noted reason=\"%s\"", error.message);
     }
     struct admin_figures figures;
@@ -333,6 +354,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
     struct base_error error = {0};
     enum exit_code code = EXIT_USAGE;
     enum gleaner_status status = read_seeds(&crawl, settings, &error);
+    crawl.work.is_shared = strcmp(settings->frontier, "shared") == 0;
     if (status == GLEANER_OK) {
         status = work_open_stores(&crawl.work, settings, WORK_CRAWL, &error);
     }

@@ -52,7 +52,8 @@ bool signals_take_reload(void);
 /* ---- the opened rooms ---- */
 
 enum work_kind {
-    WORK_CRAWL,  /* frontier beside the spool in the data directory, documents to the target */
+    WORK_CRAWL,  /* frontier beside the spool in the data directory, documents to the target; with
+                    --frontier shared both in the target */
     WORK_SERVICE /* jobs and documents in the target */
 };
 
@@ -69,6 +70,9 @@ struct work {
     struct store *local, *remote, *tiered;
     struct store *documents; /* one of the three: where documents go */
     struct store_queue *jobs;
+    bool is_shared; /* the frontier is in `remote`: other processes are at work on it. Said before
+                       the stores are opened */
+    struct worker_shares *shares; /* which of its hosts are ours; NULL = all */
     struct queue_scope *scope;
     struct queue *queue;
     struct fetch_engine *fetch;

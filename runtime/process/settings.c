@@ -374,7 +374,8 @@ static enum gleaner_status fill_dependent(struct settings *settings)
         settings->data = user_path(settings, "XDG_STATE_HOME", "/.local/state", "/gleaner");
     }
     /* An include list says where to go; the host of the seeds is then no limit unless asked for. */
-    if (settings->include.count > 0 && !settings_is_given(settings, &settings->same_host)) {
+    if (settings->include.count + settings->include_regex.count > 0 &&
+        !settings_is_given(settings, &settings->same_host)) {
         settings->same_host = false;
     }
     return settings->data != NULL ? GLEANER_OK : GLEANER_E_NOMEM;

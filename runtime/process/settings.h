@@ -72,7 +72,7 @@ struct setting {
     const char *help;
 };
 
-#define SETTING_MAX 96
+#define SETTING_MAX 128
 
 /* Who said so. */
 enum setting_source {
@@ -108,15 +108,16 @@ struct settings {
     const char *data, *collection, *jobs_collection, *frontier_collection;
     uint64_t spool_max_mb, spool_wait_ms, drain_documents_per_s;
 
-    uint64_t depth, pages, max_path_repeats, max_url_bytes;
-    bool same_host;
-    struct setting_list include, exclude;
-    const char *content;
+    uint64_t depth, pages, max_path_repeats, max_url_bytes, host_pages, query_variants,
+        date_variants, sitemap_urls;
+    bool same_host, sitemaps;
+    struct setting_list include, exclude, include_regex, exclude_regex;
+    const char *content, *frontier;
 
     uint64_t concurrency, per_host, delay_ms, fetchers, http_connect_ms, first_byte_ms, total_ms,
-        max_body_bytes, max_header_bytes, max_redirects;
-    bool robots, use_env_proxy;
-    const char *user_agent, *robots_agent, *ca_file;
+        max_body_bytes, max_header_bytes, max_redirects, max_delay_ms;
+    bool robots, use_env_proxy, cookies;
+    const char *user_agent, *robots_agent, *ca_file, *proxy, *no_proxy;
     struct setting_list allow_net;
 
     uint64_t threads, handle_ms, batch_pages, batch_ms, lease_ms, max_attempts, max_deliveries,

@@ -196,7 +196,7 @@ static void name_owner(struct work *work, enum work_kind kind)
 {
     char host[64] = "localhost";
     (void)gethostname(host, sizeof host - 1);
-    if (kind == WORK_SERVICE && work->remote != NULL) {
+    if ((kind == WORK_SERVICE || work->is_shared) && work->remote != NULL) {
         (void)snprintf(work->owner, sizeof work->owner, "gleaner/%s/%d", host, (int)getpid());
         return;
     }
@@ -213,8 +213,13 @@ enum gleaner_status work_open_stores(struct work *work, const struct settings *s
     work->sources.started_ns = base_mono_ns();
     base_redact_uri(settings->target, work->target, sizeof work->target);
     bool has_server = settings_wants_server(settings);
+    if (work->is_shared && !has_server) {
+        return base_error_set(error, GLEANER_E_CONFIG,
+                              "--frontier shared keeps the crawl on a server: --to mongodb://...");
+    }
+    bool is_local = kind == WORK_CRAWL && !work->is_shared;
     enum gleaner_status status = choose_directory(work, error);
-    if (status == GLEANER_OK && (kind == WORK_CRAWL || !has_server)) {
+    if (status == GLEANER_OK && (is_local || !has_server)) {
         status = open_local(work, error);
         work->documents = work->local;
     }
@@ -222,7 +227,7 @@ enum gleaner_status work_open_stores(struct work *work, const struct settings *s
         status = open_remote(work, error);
         work->documents = work->remote;
     }
-    if (status == GLEANER_OK && has_server && kind == WORK_CRAWL) {
+    if (status == GLEANER_OK && has_server && is_local) {
         status = open_tiered(work, error);
         work->documents = work->tiered;
     }
@@ -257,6 +262,7 @@ void work_close(struct work *work)
     if (work->fetch != NULL) {
         fetch_engine_stop(&work->fetch);
     }
+    worker_shares_destroy(&work->shares); /* the engine asked them */
     if (work->modules != NULL) {
         module_registry_destroy(&work->modules);
     }

@@ -20,6 +20,10 @@ static int run_tool(struct settings *s, int (*tool)(const struct tool_options *)
     work_fetch_options(s, &fetch);
     const struct queue_scope_options scope = {
         .same_host = s->same_host,
+        .include_regex = s->include_regex.items,
+        .include_regex_count = s->include_regex.count,
+        .exclude_regex = s->exclude_regex.items,
+        .exclude_regex_count = s->exclude_regex.count,
         .include = s->include.items,
         .include_count = s->include.count,
         .exclude = s->exclude.items,

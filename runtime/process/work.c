@@ -35,6 +35,10 @@ void work_fetch_options(const struct settings *s, struct fetch_options *o)
     o->robots_agent = s->robots_agent;
     o->use_robots = s->robots;
     o->use_env_proxy = s->use_env_proxy;
+    o->max_delay_ms = narrow(s->max_delay_ms);
+    o->use_cookies = s->cookies;
+    o->proxy = s->proxy;
+    o->no_proxy = s->no_proxy;
     o->allow_net = s->allow_net.items;
     o->allow_net_count = s->allow_net.count;
     if (s->ca_file != NULL) {
@@ -46,6 +50,13 @@ enum gleaner_status work_start_fetch(struct work *work, struct base_error *error
 {
     struct fetch_options options;
     work_fetch_options(work->settings, &options);
+    if (work->is_shared) {
+        if (worker_shares_create(options.delay_ms, &work->shares) != GLEANER_OK) {
+            return base_error_set(error, GLEANER_E_NOMEM, "no memory for the crawl's hosts");
+        }
+        options.may_start = worker_shares_may_start;
+        options.may_start_ctx = work->shares;
+    }
     return fetch_engine_start(&options, &work->fetch, error);
 }
 
@@ -126,6 +137,8 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
         .collection = s->collection,
         .markdown = strcmp(s->content, "markdown") == 0,
         .is_crawl = kind == WORK_CRAWL,
+        .shares = work->shares,
+        .sitemap_urls = s->sitemap_urls,
         .max_pages = live.max_pages,
         .batch_pages = narrow(s->batch_pages),
         .batch_ms = live.batch_ms,

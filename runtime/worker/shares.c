@@ -18,21 +18,23 @@ enum {
     HASTY_POLL_MS = 250, /* while something is to be handed on or taken */
     /* The part of a lease that no request is begun in: what was begun before has reached its host
      * (or failed to connect) when the lease ends. */
-    LAST_PART = 3
+    LAST_PART = 3,
+    MIXING_STEP = 53 /* no factor in common with STORE_SHARES */
 };
 
 struct worker_shares {
-    /* writes: the keeper; reads: fetchers before each request, relaxed: a share is handed on only
-     * when nothing of it is in work, and what is claimed later meets the new value or the lease */
+    /* writes: the keeper; reads: fetchers before each request, relaxed: false long before it is
+     * handed on, which waits until nothing of it is in work */
     _Atomic bool is_mine[STORE_SHARES];
     /* writes: the keeper; reads: fetchers; relaxed, the value stands for itself */
     _Atomic uint64_t no_request_ns;
     /* longest delay in force that a result showed. writes: workers; reads: the keeper; relaxed */
     _Atomic uint64_t delay_ms;
 
-    struct sync_mutex *lock;         /* protects the two below; under nothing */
+    struct sync_mutex *lock;         /* protects the three below; under nothing */
     uint64_t clear_ns[STORE_SHARES]; /* not claimed before: the last owner's delay */
-    bool is_closed[STORE_SHARES];    /* about to be handed on */
+    bool is_owned[STORE_SHARES];     /* as the store said last */
+    bool is_closed[STORE_SHARES];    /* of these: about to be handed on; written by the keeper */
 
     /* the keeper's own */
     uint32_t surplus, members;
@@ -106,21 +108,22 @@ static void count_jobs(struct held_list *list, uint32_t *jobs)
     sync_mutex_unlock(list->lock);
 }
 
-/* Close so many as are too many, those first that have the fewest jobs in work. */
-static void close_surplus(struct worker_shares *shares, const uint32_t *jobs)
+/* Close so many as are too many: no claim and no request from here on; what is queued comes back
+ * from the fetchers. Any of them, busy or not, in an order that mixes: the empty ones alone would
+ * give the other process nothing to do. */
+static void close_surplus(struct worker_shares *shares)
 {
+    uint32_t closed = 0;
     sync_mutex_lock(shares->lock);
-    memset(shares->is_closed, 0, sizeof(shares->is_closed));
-    for (uint32_t n = 0; n < shares->surplus; n++) {
-        uint32_t best = STORE_SHARES;
-        for (uint32_t i = 0; i < STORE_SHARES; i++) {
-            if (atomic_load_explicit(&shares->is_mine[i], memory_order_relaxed) &&
-                !shares->is_closed[i] && (best == STORE_SHARES || jobs[i] < jobs[best])) {
-                best = i;
-            }
-        }
-        if (best < STORE_SHARES) {
-            shares->is_closed[best] = true;
+    for (uint32_t i = 0; i < STORE_SHARES; i++) {
+        closed += shares->is_closed[i];
+    }
+    for (uint32_t n = 0; n < STORE_SHARES && closed < shares->surplus; n++) {
+        uint32_t i = (n * MIXING_STEP) % STORE_SHARES;
+        if (shares->is_owned[i] && !shares->is_closed[i]) {
+            shares->is_closed[i] = true;
+            atomic_store_explicit(&shares->is_mine[i], false, memory_order_relaxed);
+            closed++;
         }
     }
     sync_mutex_unlock(shares->lock);
@@ -133,17 +136,11 @@ static uint32_t choose_gifts(struct worker_group *group, bool *give)
     struct worker_shares *shares = group->options.shares;
     uint32_t jobs[STORE_SHARES], count = 0;
     memset(give, 0, STORE_SHARES * sizeof(*give));
-    if (shares->surplus == 0) {
-        return 0;
-    }
+    close_surplus(shares);
     count_jobs(&group->held, jobs);
-    close_surplus(shares, jobs);
     for (uint32_t i = 0; i < STORE_SHARES; i++) {
         give[i] = shares->is_closed[i] && jobs[i] == 0;
-        if (give[i]) {
-            atomic_store_explicit(&shares->is_mine[i], false, memory_order_relaxed);
-            count++;
-        }
+        count += give[i];
     }
     return count;
 }
@@ -157,13 +154,14 @@ static void apply(struct worker_group *group, const struct store_share_state *st
     bool has_more = false;
     sync_mutex_lock(shares->lock);
     for (uint32_t i = 0; i < STORE_SHARES; i++) {
-        bool was_mine = atomic_load_explicit(&shares->is_mine[i], memory_order_relaxed);
-        if (state->is_mine[i] && !was_mine) {
+        if (state->is_mine[i] && !shares->is_owned[i]) {
             shares->clear_ns[i] = now_ns + state->pause_ms[i] * BASE_NS_PER_MS;
-            shares->is_closed[i] = false;
             has_more = true;
         }
-        atomic_store_explicit(&shares->is_mine[i], state->is_mine[i], memory_order_relaxed);
+        shares->is_owned[i] = state->is_mine[i];
+        shares->is_closed[i] &= state->is_mine[i];
+        atomic_store_explicit(&shares->is_mine[i], state->is_mine[i] && !shares->is_closed[i],
+                              memory_order_relaxed);
     }
     sync_mutex_unlock(shares->lock);
     atomic_store_explicit(&shares->no_request_ns, asked_ns + lease_ns - lease_ns / LAST_PART,
@@ -196,6 +194,8 @@ uint64_t shares_keep(struct worker_group *group)
     };
     uint64_t asked_ns = base_mono_ns();
     if (store_shares_keep(queue_store(group->options.queue), &wish, &state, &error) == GLEANER_OK) {
+        base_log_debug("worker", "event=shares_kept mine=%u given=%u surplus=%u members=%u",
+                       state.mine, given, state.surplus, state.members);
         apply(group, &state, asked_ns);
     } else {
         base_log_warn("worker", "shares=not_prolonged error=\"%s\"", error.message);
