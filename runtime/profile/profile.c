@@ -6,7 +6,8 @@
 #include <string.h>
 
 #define DEADLINE_MS 1000
-#define MARGIN_MS 100 /* to copy, to be scheduled on a loaded machine: the promise is 1 s in all */
+#define MARGIN_MS 100 /* to copy, to be scheduled on a loaded machine: the promise is 1 s in all   \
+                       */
 #define READERS 4
 #define CACHE_ENTRIES 4096
 #define CACHE_BYTES (16U << 20)
@@ -275,7 +276,7 @@ static enum gleaner_status answer_fresh(struct gleaner_profiles *profiles,
                                         struct gleaner_profile *out)
 {
     count(&profiles->from_primary);
-    out->document = bson_copy(&fresh->document);
+    out->document = bson_copy(fresh->document);
     out->source = GLEANER_PROFILE_PRIMARY;
     return GLEANER_OK;
 }
@@ -288,7 +289,7 @@ static enum gleaner_status answer_otherwise(struct gleaner_profiles *profiles, c
         count(&profiles->from_cache);
         out->source = GLEANER_PROFILE_CACHE;
         out->age_ms = profile_entry_age_ms(known);
-        out->document = profile_document_stale(&known->document, out->age_ms, out->reason);
+        out->document = profile_document_stale(known->document, out->age_ms, out->reason);
     } else {
         count(&profiles->from_default);
         out->source = GLEANER_PROFILE_DEFAULT;

@@ -27,7 +27,7 @@ struct profile_entry *profile_entry_create(const char *name, const bson_t *docum
     entry->hash = base_hash64(name, strlen(name));
     entry->asked_ns = asked_ns;
     entry->name = copy;
-    bson_copy_to(document, &entry->document);
+    entry->document = bson_copy(document);
     return entry;
 }
 
@@ -39,7 +39,7 @@ void profile_entry_ref(struct profile_entry *entry)
 void profile_entry_unref(struct profile_entry *entry)
 {
     if (entry != NULL && atomic_fetch_sub_explicit(&entry->refs, 1, memory_order_acq_rel) == 1) {
-        bson_destroy(&entry->document);
+        bson_destroy(entry->document);
         free(entry->name);
         free(entry);
     }
@@ -47,7 +47,7 @@ void profile_entry_unref(struct profile_entry *entry)
 
 size_t profile_entry_bytes(const struct profile_entry *entry)
 {
-    return sizeof(*entry) + strlen(entry->name) + 1 + entry->document.len;
+    return sizeof(*entry) + strlen(entry->name) + 1 + entry->document->len;
 }
 
 uint64_t profile_entry_age_ms(const struct profile_entry *entry)
@@ -246,7 +246,7 @@ static bool refresh_known(struct profile_entry *known, const struct profile_entr
     if (known->asked_ns > entry->asked_ns) {
         return true; /* a late answer */
     }
-    if (!bson_equal(&known->document, &entry->document)) {
+    if (!bson_equal(known->document, entry->document)) {
         return false;
     }
     known->asked_ns = entry->asked_ns;

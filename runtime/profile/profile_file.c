@@ -33,7 +33,7 @@ static bool write_entry(FILE *file, const struct profile_entry *entry)
     bson_t record = BSON_INITIALIZER;
     BSON_APPEND_UTF8(&record, "n", entry->name);
     BSON_APPEND_DATE_TIME(&record, "t", wall_ms() - (int64_t)profile_entry_age_ms(entry));
-    BSON_APPEND_DOCUMENT(&record, "d", &entry->document);
+    BSON_APPEND_DOCUMENT(&record, "d", entry->document);
     uint32_t crc = base_crc32c(0, bson_get_data(&record), record.len);
     bool ok = fwrite(&crc, CRC_LEN, 1, file) == 1 &&
               fwrite(bson_get_data(&record), record.len, 1, file) == 1;

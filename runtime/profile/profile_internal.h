@@ -27,7 +27,7 @@ struct profile_entry {
     _Atomic uint64_t used_ns;
     struct profile_entry *next_retired; /* [who retires it] */
     char *name;
-    bson_t document;
+    bson_t *document;
 };
 struct profile_entry *profile_entry_create(const char *name, const bson_t *document,
                                            uint64_t asked_ns, int64_t fresh_ns);

@@ -3,7 +3,8 @@
  * at random while workers check out, fail, report, and refreshes are forced. The oracle:
  *  - a client is used by one thread at a time, and never after it was destroyed;
  *  - a client is where it says (its tier is its server's);
- *  - once both servers are well, everybody is served by the primary again;
+ *  - once both servers are well, everybody is served by the primary that was set last;
+ *  - whatever settings were changed meanwhile: servers, sizes, driver pools, time-outs;
  *  - after the stop every client and every driver pool is gone.
  */
 #include "supervisor.h"
@@ -18,7 +19,10 @@ struct server {
     _Atomic bool is_down, is_silent;
     _Atomic int32_t endpoints, clients;
 };
-static struct server servers[2] = {{.uri = "fake://primary"}, {.uri = "fake://fallback"}};
+/* two that the primary's URI may name, by turns, and the fallback */
+enum { PRIMARY, FALLBACK, OTHER, SERVERS };
+static struct server servers[SERVERS] = {
+    {.uri = "fake://primary"}, {.uri = "fake://fallback"}, {.uri = "fake://other"}};
 
 struct fake_client {
     _Atomic uint32_t magic;
@@ -29,7 +33,7 @@ struct fake_client {
 /* writes: main; reads: workers and connectors; relaxed: the joins order what follows */
 static _Atomic bool stop;
 static _Atomic uint32_t releases; /* futex: silent servers answer when it moves */
-static _Atomic uint64_t used, failed, refused, shared, dead, misplaced;
+static _Atomic uint64_t settings, used, failed, refused, shared, dead, misplaced;
 
 /* ---- the driver --------------------------------------------------------------------------------
  */
@@ -39,7 +43,10 @@ static enum gleaner_status fake_open(void *ctx, const struct supervisor_target *
 {
     (void)ctx;
     (void)error;
-    struct server *server = strcmp(target->uri, servers[0].uri) == 0 ? &servers[0] : &servers[1];
+    struct server *server = &servers[PRIMARY];
+    while (strcmp(target->uri, server->uri) != 0) {
+        server++;
+    }
     atomic_fetch_add(&server->endpoints, 1);
     *endpoint = server;
     return GLEANER_OK;
@@ -140,7 +147,7 @@ static bool use(const struct supervisor_client *shown, struct base_random *rando
     if (atomic_fetch_add(&client->users, 1) != 0) {
         atomic_fetch_add(&shared, 1);
     }
-    bool is_primary = client->server == &servers[0];
+    bool is_primary = client->server != &servers[FALLBACK];
     if (is_primary != (shown->tier == CONNECTION_PRIMARY)) {
         atomic_fetch_add(&misplaced, 1);
     }
@@ -199,10 +206,58 @@ static void nap_ms(uint64_t ms)
     (void)sync_park(&parker, base_mono_ns() + ms * BASE_NS_PER_MS);
 }
 
+/* ---- settings that change
+ * ------------------------------------------------------------------------------ */
+
+static struct supervisor_config config_of(uint64_t seed);
+
+struct setting {
+    struct supervisor_message message;
+    struct supervisor *supervisor;
+    struct supervisor_change *change;
+};
+
+static void apply(struct supervisor_message *message, bool is_stopped)
+{
+    struct setting *setting = BASE_CONTAINER_OF(message, struct setting, message);
+    if (!is_stopped) {
+        supervisor_change_apply(setting->supervisor, setting->change);
+    }
+    supervisor_change_destroy(&setting->change);
+    free(setting);
+}
+
+static void set(struct supervisor *supervisor, const struct supervisor_config *config)
+{
+    struct base_error error = {0};
+    struct setting *setting = calloc(1, sizeof(*setting));
+    if (setting == NULL ||
+        supervisor_change_create(supervisor, config, &setting->change, &error) != GLEANER_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        abort();
+    }
+    setting->supervisor = supervisor;
+    setting->message.run = apply;
+    supervisor_post(supervisor, &setting->message);
+}
+
+static void set_something(struct supervisor *supervisor, struct base_random *random)
+{
+    struct supervisor_config config = config_of(0);
+    config.primary_uri = servers[base_random_below(random, 2) == 0 ? PRIMARY : OTHER].uri;
+    config.fallback_uri = base_random_below(random, 4) == 0 ? NULL : servers[FALLBACK].uri;
+    config.shards = 1 + (uint32_t)base_random_below(random, 3);
+    config.pool.max_size = 1 + (uint32_t)base_random_below(random, 8);
+    config.connect_ms = 10 + (uint32_t)base_random_below(random, 20);
+    config.reconnect_limit = 64 + (uint32_t)base_random_below(random, 64);
+    set(supervisor, &config);
+    atomic_fetch_add_explicit(&settings, 1, memory_order_relaxed);
+}
+
 static void make_trouble(struct supervisor *supervisor, struct base_random *random)
 {
-    struct server *server = &servers[base_random_below(random, 2)];
-    switch (base_random_below(random, 6)) {
+    struct server *server = &servers[base_random_below(random, SERVERS)];
+    switch (base_random_below(random, 7)) {
     case 0:
         atomic_store(&server->is_down, true);
         break;
@@ -215,6 +270,9 @@ static void make_trouble(struct supervisor *supervisor, struct base_random *rand
     case 3:
         supervisor_request_check(supervisor);
         break;
+    case 4:
+        set_something(supervisor, random);
+        break;
     default:
         atomic_store(&server->is_down, false);
         atomic_store(&server->is_silent, false);
@@ -226,28 +284,28 @@ static void make_trouble(struct supervisor *supervisor, struct base_random *rand
 
 static void end_trouble(void)
 {
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < SERVERS; i++) {
         atomic_store(&servers[i].is_down, false);
         atomic_store(&servers[i].is_silent, false);
     }
     release_silent();
 }
 
-static bool serves_primary(struct supervisor *supervisor)
+static bool serves(struct supervisor *supervisor, const char *uri)
 {
     uint64_t give_up_ns = base_mono_ns() + PATIENCE_NS;
     struct connection_snapshot now;
     do {
         nap_ms(1);
         connection_copy(supervisor_connection(supervisor), &now);
-    } while ((now.phase != CONNECTION_CONNECTED || now.tier != CONNECTION_PRIMARY) &&
+    } while ((now.phase != CONNECTION_CONNECTED || strcmp(now.address, uri) != 0) &&
              base_mono_ns() < give_up_ns);
-    return now.phase == CONNECTION_CONNECTED && now.tier == CONNECTION_PRIMARY;
+    return now.phase == CONNECTION_CONNECTED && strcmp(now.address, uri) == 0;
 }
 
-static struct supervisor *start(uint64_t seed)
+static struct supervisor_config config_of(uint64_t seed)
 {
-    struct supervisor_config config = {
+    return (struct supervisor_config){
         .primary_uri = servers[0].uri,
         .fallback_uri = servers[1].uri,
         .app_name = "stress",
@@ -277,6 +335,11 @@ static struct supervisor *start(uint64_t seed)
                    .ping = fake_ping,
                    .server_connections = fake_connections},
     };
+}
+
+static struct supervisor *start(uint64_t seed)
+{
+    struct supervisor_config config = config_of(seed);
     struct base_error error = {0};
     struct supervisor *supervisor = NULL;
     if (supervisor_create(&config, &supervisor, &error) != GLEANER_OK ||
@@ -289,8 +352,12 @@ static struct supervisor *start(uint64_t seed)
 
 static bool all_gone(void)
 {
-    return atomic_load(&servers[0].clients) == 0 && atomic_load(&servers[1].clients) == 0 &&
-           atomic_load(&servers[0].endpoints) == 0 && atomic_load(&servers[1].endpoints) == 0;
+    for (size_t i = 0; i < SERVERS; i++) {
+        if (atomic_load(&servers[i].clients) != 0 || atomic_load(&servers[i].endpoints) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -314,7 +381,13 @@ int main(int argc, char **argv)
         make_trouble(supervisor, &random);
     }
     end_trouble();
-    bool recovered = serves_primary(supervisor);
+    /* the last settings win, and are taken up by themselves: there, and back by a refresh */
+    struct supervisor_config last = config_of(0);
+    set(supervisor, &last);
+    bool recovered = serves(supervisor, servers[PRIMARY].uri);
+    last.primary_uri = servers[OTHER].uri;
+    set(supervisor, &last);
+    recovered = serves(supervisor, servers[OTHER].uri) && recovered;
     atomic_store_explicit(&stop, true, memory_order_relaxed);
     for (size_t i = 0; i < WORKERS; i++) {
         sync_thread_join(&threads[i]);
@@ -324,10 +397,11 @@ int main(int argc, char **argv)
     uint64_t transitions = connection_transitions(supervisor_connection(supervisor));
     enum supervisor_end end = supervisor_stop(&supervisor, 5000);
     printf("supervisor: used %llu, failed %llu, refused %llu, transitions %llu, attempts %llu, "
-           "refreshes %llu, condemned %llu\n",
+           "refreshes %llu, condemned %llu, settings %llu\n",
            (unsigned long long)used, (unsigned long long)failed, (unsigned long long)refused,
            (unsigned long long)transitions, (unsigned long long)counts.reconnects,
-           (unsigned long long)counts.refreshes, (unsigned long long)counts.condemned);
+           (unsigned long long)counts.refreshes, (unsigned long long)counts.condemned,
+           (unsigned long long)settings);
     bool holds = recovered && end == SUPERVISOR_CLEAN && all_gone() && shared == 0 && dead == 0 &&
                  misplaced == 0 && used > 0;
     if (!holds) {
