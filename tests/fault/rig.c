@@ -19,6 +19,11 @@ const char *rig_verdict(bool met)
     return met ? "met" : "MISSED";
 }
 
+int rig_exit_code(void)
+{
+    return has_missed ? 1 : 0;
+}
+
 void rig_sleep_ms(uint64_t ms)
 {
     struct timespec left = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
@@ -85,7 +90,10 @@ void rig_open_ours(struct rig_pool *pool, const struct gleaner_db_options *optio
     *pool = (struct rig_pool){.who = "gleaner"};
     snprintf(pool->prefix, sizeof pool->prefix, "%s/%d/",
              options->app_name != NULL ? options->app_name : "gleaner", (int)getpid());
-    BASE_ASSERT(gleaner_db_open(options, &pool->db, &error) == GLEANER_OK);
+    if (gleaner_db_open(options, &pool->db, &error) != GLEANER_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        abort();
+    }
     for (uint32_t i = 0; i < options->max_pool_size; i++) { /* all at once: so many connect */
         BASE_ASSERT(gleaner_db_check_out(pool->db, PATIENCE_MS, &loans[i]) == GLEANER_OK);
     }
@@ -133,6 +141,7 @@ double rig_close(struct rig_pool *pool)
 struct rig_admin {
     mongoc_client_pool_t *pool;
     mongoc_client_t *client;
+    char app_name[32];
 };
 
 struct rig_admin *rig_admin_open(const char *address)
@@ -141,7 +150,8 @@ struct rig_admin *rig_admin_open(const char *address)
     BASE_ASSERT(admin != NULL);
     mongoc_init();
     mongoc_uri_t *uri = mongoc_uri_new(address);
-    mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_APPNAME, "admin");
+    snprintf(admin->app_name, sizeof admin->app_name, "admin/%d", (int)getpid());
+    mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_APPNAME, admin->app_name);
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, 10000);
     mongoc_uri_set_option_as_bool(uri, MONGOC_URI_RETRYREADS, true);
     admin->pool = mongoc_client_pool_new(uri);
@@ -159,6 +169,11 @@ void rig_admin_close(struct rig_admin **admin)
         free(*admin);
         *admin = NULL;
     }
+}
+
+int rig_admin_sockets(const struct rig_admin *admin, const struct fixture_mongod *server)
+{
+    return rig_server_census(server, 0, admin->app_name);
 }
 
 bool rig_admin_run(struct rig_admin *admin, const char *database, bson_t *reply, const char *format,

@@ -33,6 +33,7 @@ struct rig_fault {
 int rig_main(int argc, char **argv, const struct rig_fault *faults, size_t count);
 /** "met" or "MISSED", and remember it for the exit code. */
 const char *rig_verdict(bool met);
+int rig_exit_code(void);
 void rig_sleep_ms(uint64_t ms);
 /** Print why; FIXTURE_SKIP_CODE. */
 int rig_skip(const char *why);
@@ -166,6 +167,8 @@ struct rig_result rig_both(struct rig_trial *trial, const struct gleaner_db_opti
 struct rig_admin;
 struct rig_admin *rig_admin_open(const char *uri);
 void rig_admin_close(struct rig_admin **admin);
+/** Its connections to a server by the server's count: they are this process's sockets too. */
+int rig_admin_sockets(const struct rig_admin *admin, const struct fixture_mongod *server);
 /** A command as JSON with printf's placeholders. False on an error, which is not printed. */
 bool rig_admin_run(struct rig_admin *admin, const char *database, bson_t *reply, const char *format,
                    ...) GLEANER_PRINTF(4, 5);
