@@ -10,6 +10,12 @@ import urllib.error, urllib.parse, urllib.request
 DOC_ROOTS = ["/usr/share/doc/python3.11/html", "/usr/share/doc/python3/html", "/usr/share/doc/python3.13/html"]
 
 
+def skip(why):
+    """As ctest and `./dev fault` understand it."""
+    print(f"skipped: {why}")
+    sys.exit(77)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -33,7 +39,7 @@ class Site:
     def __init__(self, root=None):
         self.root = root or next((r for r in DOC_ROOTS if os.path.isdir(r)), None)
         if self.root is None or shutil.which("nginx") is None and not os.path.exists("/usr/sbin/nginx"):
-            raise SystemExit("SKIPPED: needs nginx and python3-doc (`./dev deps` installs them)")
+            skip("needs nginx and python3-doc (`./dev deps` installs them)")
         self.dir, self.port = tempfile.mkdtemp(prefix="gleaner-site-"), free_port()
         os.chmod(self.dir, 0o755)
         self.log = f"{self.dir}/access.log"
@@ -116,7 +122,7 @@ class Mongod:
     def __init__(self):
         self.binary = os.environ.get("MONGOD") or shutil.which("mongod")
         if not self.binary:
-            raise SystemExit("SKIPPED: needs a mongod (MONGOD or PATH)")
+            skip("needs a mongod (MONGOD or PATH)")
         self.dir, self.port, self.process = tempfile.mkdtemp(prefix="gleaner-mongod-"), free_port(), None
         self.uri = f"mongodb://127.0.0.1:{self.port}/campaign"
         self.start()

@@ -8,7 +8,7 @@ none pending, no vote or comment lost, nothing deleted that came back, one conte
 The site knows the processes by their User-Agent and keeps the victim waiting from its 12th page on, so it
 dies with work in its hands on any machine. Needs node and `./dev mongoose` once (tests/mongoose)."""
 import argparse, collections, http.server, json, os, random, shutil, subprocess, sys, tempfile, threading, time
-from campaign import Mongod, gleaner, wait_for
+from campaign import Mongod, gleaner, skip, wait_for
 
 APPLICATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../mongoose/application.mjs")
 VICTIM, OTHERS = "one", ("two", "three")
@@ -112,7 +112,7 @@ def main():
     a = a.parse_args()
     node = shutil.which("node")
     if not node or not os.path.isdir(os.path.join(os.path.dirname(APPLICATION), "node_modules/mongoose")):
-        raise SystemExit("SKIPPED: needs node and mongoose (`./dev mongoose` installs it)")
+        skip("needs node and mongoose (`./dev mongoose` installs it)")
     mongod, site, home, started = Mongod(), Site(), tempfile.mkdtemp(prefix="gleaner-three-"), []
     print(f"seed={a.seed} jobs={a.jobs} lease={a.lease}", flush=True)
     try:
