@@ -6,6 +6,7 @@
  *
  * Changes (fields are only appended; a module built for version N runs in every later process):
  *   2026-11-23  version 1
+ *   2026-11-24  gleaner_host.run
  *
  * Threads: open and close are called once each, with no handle running. handle is called from
  * several worker threads at once, each with its own `task`; no host lock is held; it may block up
@@ -27,8 +28,19 @@ extern "C" {
 #define GLEANER_MODULE_ABI 1
 #define GLEANER_MODULE_SYMBOL "gleaner_module"
 
-struct gleaner_task; /* one page in work; opaque, belongs to the host */
 struct _mongoc_client_t;
+
+/* Of gleaner_host.run: may the operation be done twice? */
+enum gleaner_repetition {
+    GLEANER_ONCE = 0,      /**< repeated only when a failure says that it was not done */
+    GLEANER_IDEMPOTENT = 1 /**< doing it twice leaves the same as doing it once */
+};
+/* One try. True when it is done; else *error_domain and *error_code are the driver's. */
+typedef bool (*gleaner_task_operation)(void *ctx, struct _mongoc_client_t *client,
+                                       const char *database, uint32_t *error_domain,
+                                       uint32_t *error_code);
+
+struct gleaner_task; /* one page in work; opaque, belongs to the host */
 
 /* A fetched page. Pointers are valid until handle returns. Strings are NUL-terminated. */
 struct gleaner_page {
@@ -100,6 +112,18 @@ struct gleaner_host {
     /** robots directives found in the page itself. nofollow: links of this task are dropped;
      *  noindex: its documents are dropped. */
     void (*page_robots)(struct gleaner_task *task, bool noindex, bool nofollow);
+
+    /* -- since 2026-11-24: there when size reaches it -- */
+
+    /**
+     * check_out, the operation, check_in, and again on another client where that is safe, within
+     * timeout_ms and the task's deadline. `why` (may be NULL) is told what failed and, when it was
+     * not repeated, why not. Not while this task has a client checked out (GLEANER_E_BUSY).
+     * GLEANER_E_DOWN when there is none now; else by the class of the last failure.
+     */
+    enum gleaner_status (*run)(struct gleaner_task *task, uint32_t timeout_ms,
+                               enum gleaner_repetition repetition, gleaner_task_operation operation,
+                               void *ctx, char *why, size_t why_size);
 };
 
 enum gleaner_verdict {

@@ -152,6 +152,7 @@ static const struct gleaner_host services = {
     .setting = host_setting,
     .content_found = host_content_found,
     .page_robots = host_page_robots,
+    .run = host_run,
 };
 
 const struct gleaner_host *worker_host(void)

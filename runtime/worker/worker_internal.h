@@ -309,4 +309,9 @@ void suspects_enter(struct suspects *suspects, uint32_t index, const struct stor
 void suspects_clear(struct suspects *suspects, const struct store_job *job);
 void suspects_leave(struct suspects *suspects, uint32_t index, const struct store_job *job);
 
+/** host_run.c: the service `run`. */
+enum gleaner_status host_run(struct gleaner_task *task, uint32_t timeout_ms,
+                             enum gleaner_repetition repetition, gleaner_task_operation operation,
+                             void *ctx, char *why, size_t why_size);
+
 #endif

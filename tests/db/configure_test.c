@@ -157,6 +157,26 @@ Test(db_configure, a_callback_of_the_supervisor_is_refused_instead_of_hanging)
     fixture_mongod_end(&server);
 }
 
+Test(db_configure, an_interval_holds_from_now_on_and_not_after_the_old_one)
+{
+    FIXTURE_NEED_MONGOD();
+    struct fixture_mongod *server = fixture_mongod_start(NULL);
+    struct gleaner_db_options options = quick_options(fixture_mongod_uri(server));
+    options.health_interval_ms = 3600000;
+    struct gleaner_db *db = open_db(&options);
+    cr_assert_eq(gleaner_db_wait_up(db, PATIENCE_MS), GLEANER_OK);
+    cr_expect_eq(read_report(db).checks, 0);
+    options.health_interval_ms = 100;
+    configure(db, &options);
+    cr_expect(EVENTUALLY(read_report(db).checks >= 3));
+    uint64_t refreshes = read_report(db).refreshes;
+    options.refresh_interval_ms = 1000;
+    configure(db, &options);
+    cr_expect(EVENTUALLY(read_report(db).refreshes > refreshes));
+    cr_expect_eq(gleaner_db_close(&db, 1000), GLEANER_OK);
+    fixture_mongod_end(&server);
+}
+
 /* ---- other servers
  * -------------------------------------------------------------------------------- */
 
