@@ -4,9 +4,12 @@
 #include "supervisor_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PROBE_CLIENTS 8
+#define LISTEN_WAIT_MS 2000
+#define LISTEN_LOOK_MS 20
 #define POKE_MS 500 /* a silent server must not outlast the interval between two */
 
 struct job *job_create(struct supervisor *supervisor, enum job_kind kind, enum connection_tier tier)
@@ -93,10 +96,52 @@ static enum gleaner_status ping(struct job *job, struct client *client)
     return status;
 }
 
+/* ---- a server of this machine: is anybody there at all? ---- */
+
+static bool is_absent(const struct job *job)
+{
+    struct target *target = job->target;
+    return atomic_load_explicit(&target->listens_here, memory_order_relaxed) &&
+           listener_look(&target->ports) == LISTENER_ABSENT;
+}
+
+static void note_listener(const struct job *job)
+{
+    struct target *target = job->target;
+    if (!atomic_load_explicit(&target->listens_here, memory_order_relaxed) &&
+        listener_look(&target->ports) == LISTENER_PRESENT) {
+        atomic_store_explicit(&target->listens_here, true, memory_order_relaxed);
+    }
+}
+
+/* An attempt takes as long as the driver's server selection would, but asks the kernel meanwhile,
+ * where the driver would knock every 500 ms; and it sees the return at once. */
+static void await_listener(const struct job *job)
+{
+    const struct supervisor *supervisor = job->supervisor;
+    /* connect_ms of when it began: connectors do not read settings, which may change meanwhile */
+    uint64_t half_ms = (job->deadline_ns - job->started_ns) / BASE_NS_PER_MS / 2;
+    uint64_t wait_ms = half_ms < LISTEN_WAIT_MS ? half_ms : LISTEN_WAIT_MS;
+    uint64_t deadline_ns = base_mono_ns() + wait_ms * BASE_NS_PER_MS;
+    const struct timespec look_again = {.tv_nsec = LISTEN_LOOK_MS * (long)BASE_NS_PER_MS};
+    while (is_absent(job) && base_mono_ns() < deadline_ns &&
+           !atomic_load_explicit(&supervisor->stop_requested, memory_order_acquire)) {
+        (void)nanosleep(&look_again, NULL);
+    }
+}
+
 /* A fresh connection that answers a ping; it replaces the probe client. */
 static enum gleaner_status probe(struct job *job)
 {
     enum gleaner_status status = GLEANER_OK;
+    if (job->kind == JOB_RECOVER) {
+        await_listener(job);
+    }
+    if (is_absent(job)) {
+        job->is_absent = true;
+        job->answer.error.error_class = MONGO_RECONNECT;
+        return fail(job, GLEANER_E_NETWORK, "no process listens on the server's port");
+    }
     if (job->probe_endpoint == NULL) {
         job->probe_endpoint = open_endpoint(job, 1, "probe", PROBE_CLIENTS, &status);
         if (job->probe_endpoint == NULL) {
@@ -113,6 +158,7 @@ static enum gleaner_status probe(struct job *job)
         client_discard(fresh);
         return status;
     }
+    note_listener(job);
     job->old_probe_client = job->probe_client;
     job->probe_client = fresh;
     return GLEANER_OK;
@@ -152,6 +198,9 @@ static enum gleaner_status call(struct job *job)
 static enum gleaner_status poke_once(struct job *job)
 {
     const struct supervisor_driver *driver = &job->supervisor->config.driver;
+    if (is_absent(job)) {
+        return GLEANER_E_DOWN;
+    }
     return driver->poke(driver->ctx, job->address, POKE_MS) ? GLEANER_OK : GLEANER_E_DOWN;
 }
 

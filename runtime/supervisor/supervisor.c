@@ -116,8 +116,10 @@ static void bring_probe_home(struct supervisor *supervisor, struct job *job)
     struct tier *tier = &supervisor->tiers[job->tier];
     tier->job = NULL;
     tier->lent = NULL;
-    if (job->target != tier->target) {
-        return; /* settings changed meanwhile: both leave with the job */
+    if (job->target != tier->target || job->is_absent) {
+        /* both leave with the job: settings changed meanwhile, or the driver's monitors would go on
+         * knocking at a door behind which nobody is */
+        return;
     }
     tier->probe_endpoint = job->probe_endpoint;
     tier->probe_client = job->probe_client;

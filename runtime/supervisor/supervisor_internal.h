@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_INTERNAL_H
 #define SUPERVISOR_INTERNAL_H
 
+#include "listener.h"
 #include "storm.h"
 #include "supervisor.h"
 
@@ -27,6 +28,10 @@ struct target {
     uint32_t shards;
     bool has_options;
     struct mongo_options options; /* its default_db is ours */
+    struct listener_ports ports;  /* of this machine */
+    /* A listener was seen there while the server answered: so its absence means something.
+     * writes, reads: connectors; relaxed: a fact that once true stays true */
+    _Atomic bool listens_here;
 };
 struct target *target_create(const struct supervisor_config *config, const char *uri);
 bool target_is_same(const struct target *one, const struct target *other);
@@ -114,6 +119,7 @@ struct job {
     struct endpoint *probe_endpoint;
     struct client *probe_client;
     struct client *old_probe_client; /* out: replaced */
+    bool is_absent;                  /* out: nobody listens there; the driver was not asked */
     /* out of RECOVER and RENEW; in of CONNECT */
     struct endpoint *data;
     struct client *client;

@@ -19,6 +19,7 @@ struct target *target_create(const struct supervisor_config *config, const char 
     atomic_store_explicit(&target->refs, 1, memory_order_relaxed);
     /* several only keep a broken socket from stalling the clients beside it */
     target->shards = config->driver.isolates_errors ? 1 : config->shards;
+    target->ports = listener_parse(uri);
     char *default_db = NULL;
     bool copied = copy(&target->uri, uri) && copy(&target->app_name, config->app_name);
     if (config->mongo != NULL) {

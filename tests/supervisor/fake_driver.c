@@ -91,6 +91,12 @@ static enum gleaner_status fake_connect(void *ctx, void *endpoint, void **client
         atomic_fetch_add(&server->connect_failures, 1);
         return refuse(error);
     }
+    if (atomic_load(&server->refuses_us)) {
+        atomic_fetch_add(&server->connect_failures, 1);
+        *error = (struct mongo_error){.error_class = MONGO_AUTH};
+        snprintf(error->message, sizeof(error->message), "Authentication failed.");
+        return GLEANER_E_AUTH;
+    }
     struct fake_client *made = calloc(1, sizeof(*made));
     cr_assert_not_null(made);
     made->server = server;

@@ -10,6 +10,7 @@
 
 struct fake_server {
     _Atomic bool is_down;
+    _Atomic bool refuses_us;     /* it answers, and new connections are not authenticated */
     _Atomic uint32_t connect_ms; /* of virtual time that a connect takes; manual worlds only */
     _Atomic bool is_silent;      /* connects block until fake_release() */
     _Atomic uint32_t connects, connect_failures, pings;

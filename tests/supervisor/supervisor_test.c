@@ -290,6 +290,45 @@ Test(supervisor, renews_every_client_each_four_hours_less_some_jitter)
     world_close(&world);
 }
 
+static void four_clients(struct supervisor_config *config)
+{
+    config->pool.min_size = 4;
+}
+
+/* Found by fault_server_faults auth: a changed password, seen by a refresh, took ten working
+ * connections out of service until it was changed back. */
+Test(supervisor, a_password_that_no_longer_holds_leaves_the_open_clients_serving)
+{
+    world_open(&world, four_clients);
+    world_pass(&world, 1000);
+    atomic_store(&world.fake.primary.refuses_us, true);
+    supervisor_request_refresh(world.supervisor);
+    world_pass(&world, 60000);
+    struct pool_handle handle;
+    cr_expect_eq(world_phase(&world), CONNECTION_CONNECTED);
+    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
+    cr_expect_eq(handle.generation, 0, "of before");
+    cr_expect_eq(pool_check_in(world.pool, &handle, POOL_CLIENT_GOOD), GLEANER_OK);
+    cr_expect_eq(world_counts(&world).refreshes, 0);
+    atomic_store(&world.fake.primary.refuses_us, false);
+    world_pass(&world, 60000);
+    cr_expect_eq(world_counts(&world).refreshes, 1, "tried again by itself");
+    world_close(&world);
+}
+
+Test(supervisor, without_any_open_client_a_refused_password_is_an_outage)
+{
+    world_open(&world, NULL);
+    atomic_store(&world.fake.primary.refuses_us, true);
+    pool_clear(world.pool, false);
+    supervisor_suspect(world.supervisor, "the test says so");
+    world_pass(&world, 10000);
+    struct pool_handle handle;
+    cr_expect_eq(world_phase(&world), CONNECTION_EMBEDDED);
+    cr_expect_eq(world_take(&world, &handle), GLEANER_E_DOWN);
+    world_close(&world);
+}
+
 Test(supervisor, a_forced_refresh_joins_the_one_that_runs)
 {
     world_open(&world, NULL);
@@ -306,11 +345,6 @@ Test(supervisor, a_forced_refresh_joins_the_one_that_runs)
     cr_expect_eq(world_counts(&world).forced_refreshes, 2);
     cr_expect_eq(connection_current(world.connection)->generation, 1);
     world_close(&world);
-}
-
-static void four_clients(struct supervisor_config *config)
-{
-    config->pool.min_size = 4;
 }
 
 /* The first comes with the new driver pool, three connect for 10 ms each: 190 ms of rest between.
