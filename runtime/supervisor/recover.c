@@ -248,6 +248,16 @@ void recover_lost(struct supervisor *supervisor, enum connection_tier tier, cons
     supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
 }
 
+/* The server answers, but lets nobody in any more (a changed password, say). Whoever is in goes on:
+ * nothing that works is given up for it (F4). With nobody in, it is an outage. */
+static bool is_refusal_survived(struct supervisor *supervisor, const struct job *job,
+                                uint64_t now_ns)
+{
+    struct pool_stats stats;
+    pool_read_stats(supervisor->pool, now_ns, &stats);
+    return job->answer.status == GLEANER_E_AUTH && stats.available + stats.in_use > 0;
+}
+
 /* The tier in use was asked: only that client, or the server? */
 static void check_done(struct supervisor *supervisor, struct job *job, const char *why,
                        uint64_t now_ns)
@@ -262,6 +272,17 @@ static void check_done(struct supervisor *supervisor, struct job *job, const cha
             supervisor->is_refresh_urgent = true;
             supervisor_force_refresh(supervisor, "several connections were lost");
         }
+        return;
+    }
+    if (is_refusal_survived(supervisor, job, now_ns)) {
+        base_log_warn("supervisor",
+                      "event=new_connections_refused why=\"%s\" todo=\"check user and "
+                      "password; the open connections serve on\"",
+                      why);
+        supervisor_move(supervisor,
+                        job->tier == CONNECTION_PRIMARY ? CONNECTION_EV_PROBE_PASSED
+                                                        : CONNECTION_EV_FALLBACK_UP,
+                        job->tier, "it answers, but refuses new connections");
         return;
     }
     recover_lost(supervisor, job->tier, why, now_ns);
