@@ -16,6 +16,7 @@
 
 struct _bson_t;
 struct _bson_error_t;
+struct mongo_watch;
 struct mongo_endpoint;     /* one mongoc_client_pool with its monitors */
 typedef void mongo_client; /* a mongoc_client_t */
 
@@ -80,6 +81,8 @@ struct mongo_options {
      * a mailbox. May be NULL. */
     void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us, bool awaited);
     void *heartbeat_ctx;
+    /* Times of its commands, see mongo_watch.h; outlives the endpoint. NULL: no command events. */
+    struct mongo_watch *watch;
 };
 /**
  * Check the URI and build the driver's pool. Opens no connection.

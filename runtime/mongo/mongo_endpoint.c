@@ -79,14 +79,16 @@ static void BSON_CALL on_missed_beat(const mongoc_apm_server_heartbeat_failed_t 
                            mongoc_apm_server_heartbeat_failed_get_awaited(event));
 }
 
-static void watch_heartbeats(struct mongo_endpoint *endpoint)
+static void watch_events(struct mongo_endpoint *endpoint)
 {
-    if (endpoint->on_heartbeat == NULL) {
-        return;
-    }
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
-    mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_beat);
-    mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_missed_beat);
+    if (endpoint->on_heartbeat != NULL) {
+        mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_beat);
+        mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_missed_beat);
+    }
+    if (endpoint->watch != NULL) {
+        mongo_events_add(callbacks);
+    }
     mongoc_client_pool_set_apm_callbacks(endpoint->pool, callbacks, endpoint);
     mongoc_apm_callbacks_destroy(callbacks);
 }
@@ -179,7 +181,7 @@ static enum gleaner_status make_pool(struct mongo_endpoint *endpoint, const mong
         return base_error_set(error, GLEANER_E_CONFIG, "appName '%.60s...' has more than %d bytes",
                               app_name, MONGO_APP_NAME_MAX);
     }
-    watch_heartbeats(endpoint);
+    watch_events(endpoint);
     return GLEANER_OK;
 }
 
@@ -212,6 +214,7 @@ enum gleaner_status mongo_endpoint_open(const struct mongo_options *options,
     endpoint->max_clients = options->max_clients;
     endpoint->on_heartbeat = options->on_heartbeat;
     endpoint->heartbeat_ctx = options->heartbeat_ctx;
+    endpoint->watch = options->watch;
     set_timeouts(uri, options);
     enum gleaner_status status = make_pool(endpoint, uri, options->app_name, error);
     mongoc_uri_destroy(uri);

@@ -8,6 +8,9 @@
 #define MONGO_ENDPOINT_MAGIC UINT32_C(0x6d6f6e67)
 #define MONGO_APP_NAME_MAX 128 /* the handshake specification's limit */
 
+/** mongo_events.c: command events, whose context is an endpoint with a watch. */
+void mongo_events_add(mongoc_apm_callbacks_t *callbacks);
+
 /* Built by one connector, used by several, closed by the reaper after all of them. */
 struct mongo_endpoint {
     uint32_t magic;
@@ -20,6 +23,7 @@ struct mongo_endpoint {
     uint32_t max_clients; /* 0 = no limit of ours */
     void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us, bool awaited);
     void *heartbeat_ctx;
+    struct mongo_watch *watch; /* NULL: no command events */
 
     /* clients connected or connecting
      * writes: connectors (+1 before they connect), reaper (-1 after the destroy)
