@@ -2,7 +2,6 @@
 /* The driver table over runtime/mongo. */
 #include "poke.h"
 #include "supervisor.h"
-#include <bson/bson.h>
 
 static enum gleaner_status open_endpoint(void *ctx, const struct supervisor_target *target,
                                          void **endpoint, struct base_error *error)
@@ -64,34 +63,25 @@ static bool poke_address(void *ctx, const char *text, uint32_t timeout_ms)
     return poke(text, timeout_ms);
 }
 
-static int64_t read_number(const bson_t *reply, const char *path)
-{
-    bson_iter_t iter, at;
-    return bson_iter_init(&iter, reply) && bson_iter_find_descendant(&iter, path, &at) &&
-                   BSON_ITER_HOLDS_NUMBER(&at)
-               ? bson_iter_as_int64(&at)
-               : -1;
-}
-
-/* Only the section of interest: the full reply is 30 KB and more. */
 static enum gleaner_status server_connections(void *ctx, void *client,
                                               struct supervisor_server_connections *out,
                                               struct mongo_error *error)
 {
     (void)ctx;
-    bson_t *command = BCON_NEW("serverStatus", BCON_INT32(1), "repl", BCON_INT32(0), "metrics",
-                               BCON_INT32(0), "locks", BCON_INT32(0), "wiredTiger", BCON_INT32(0),
-                               "tcmalloc", BCON_INT32(0), "maxTimeMS", BCON_INT32(2000));
-    bson_t reply;
-    enum gleaner_status status = mongo_command(client, "admin", MONGO_READ, command, &reply, error);
+    enum gleaner_status status = mongo_server_status(client, &out->status, error);
     if (status == GLEANER_OK) {
-        out->current = read_number(&reply, "connections.current");
-        out->available = read_number(&reply, "connections.available");
-        out->total_created = read_number(&reply, "connections.totalCreated");
+        out->has_status = true;
+        out->current = out->status.connections_current;
+        out->available = out->status.connections_available;
+        out->total_created = out->status.connections_created;
     }
-    bson_destroy(&reply);
-    bson_destroy(command);
     return status;
+}
+
+static void known(void *ctx, void *client, struct mongo_known *out)
+{
+    (void)ctx;
+    mongo_client_known(client, out);
 }
 
 struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *shared)
@@ -108,5 +98,6 @@ struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *sha
         .ping = ping,
         .poke = poke_address,
         .server_connections = server_connections,
+        .known = known,
     };
 }

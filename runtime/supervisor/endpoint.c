@@ -7,12 +7,20 @@
 /* Driver threads: atomics and a wake-up, nothing else (reference/libmongoc.md, Events). */
 static void note_heartbeat(void *ctx, bool ok, int64_t duration_us, bool awaited)
 {
-    (void)duration_us;
-    (void)awaited;
     struct endpoint *endpoint = ctx;
+    struct beats_seen *seen = &endpoint->supervisor->beats[endpoint->tier];
     /* relaxed: counters that only hint; the supervisor acts on fresh connections of its own */
     atomic_fetch_add_explicit(ok ? &endpoint->beats_ok : &endpoint->beats_failed, 1,
                               memory_order_relaxed);
+    atomic_fetch_add_explicit(ok ? &seen->passed : &seen->failed, 1, memory_order_relaxed);
+    if (ok) {
+        atomic_store_explicit(&seen->last_ns, supervisor_now(endpoint->supervisor),
+                              memory_order_relaxed);
+    }
+    if (ok && !awaited && duration_us > 0) { /* an awaited one's duration is its wait */
+        atomic_store_explicit(&seen->round_trip_ns, (uint64_t)duration_us * BASE_NS_PER_US,
+                              memory_order_relaxed);
+    }
     supervisor_wake(endpoint->supervisor);
 }
 

@@ -48,6 +48,9 @@ void job_dispose(struct job *job)
     endpoint_unref(job->data);
     endpoint_unref(job->probe_endpoint);
     target_unref(job->target);
+    if (job->errand != NULL) {
+        job->errand->dispose(job->errand);
+    }
     free(job);
     /* release: the reaper that sees 0 sees what was handed over above */
     atomic_fetch_sub_explicit(&supervisor->jobs_alive, 1, memory_order_release);
@@ -179,20 +182,34 @@ static enum gleaner_status renew(struct job *job)
     return connect_to(job, job->data, 0, &job->client);
 }
 
-static enum gleaner_status call(struct job *job)
+static enum gleaner_status ask(struct job *job)
 {
     const struct supervisor_driver *driver = &job->supervisor->config.driver;
-    if (job->probe_client == NULL) {
-        enum gleaner_status status = probe(job);
-        if (status != GLEANER_OK || job->call == SUPERVISOR_PING) {
-            return status;
-        }
-    }
-    if (job->call == SUPERVISOR_PING) {
+    switch (job->call) {
+    case SUPERVISOR_PING:
         return ping(job, job->probe_client);
+    case SUPERVISOR_ERRAND:
+        return job->errand->run(job->errand, job->probe_client->shown.client, &job->answer.error);
+    case SUPERVISOR_SERVER_CONNECTIONS:
+        break;
     }
     return driver->server_connections(driver->ctx, job->probe_client->shown.client,
                                       &job->answer.connections, &job->answer.error);
+}
+
+static enum gleaner_status call(struct job *job)
+{
+    const struct supervisor_driver *driver = &job->supervisor->config.driver;
+    enum gleaner_status status = job->probe_client == NULL ? probe(job) : GLEANER_OK;
+    bool is_answered = job->answer.round_trip_ns != 0 && job->call == SUPERVISOR_PING;
+    if (status == GLEANER_OK && !is_answered) {
+        status = ask(job);
+    }
+    job->answer.known = (struct mongo_known){-1, -1, -1};
+    if (status == GLEANER_OK && driver->known != NULL) {
+        driver->known(driver->ctx, job->probe_client->shown.client, &job->answer.known);
+    }
+    return status;
 }
 
 static enum gleaner_status poke_once(struct job *job)

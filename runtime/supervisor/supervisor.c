@@ -158,6 +158,7 @@ static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_
             client_discard(tier->probe_client);
             tier->probe_client = NULL;
         }
+        job->answer.errand = job->errand;
         job->done(job->done_ctx, &job->answer);
         break;
     }

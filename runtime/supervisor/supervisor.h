@@ -12,6 +12,7 @@
 #include "base.h"
 #include "connection.h"
 #include "mongo.h"
+#include "mongo_watch.h"
 #include "pool.h"
 #include "sync.h"
 
@@ -34,6 +35,8 @@ struct supervisor_target {
 /* The server's own count of connections. */
 struct supervisor_server_connections {
     int64_t current, available, total_created;
+    bool has_status; /* the rest of what the server said with it */
+    struct mongo_server_status status;
 };
 
 /* runtime/mongo in earnest (supervisor_mongo_driver()), a fault-injecting table in tests.
@@ -56,6 +59,8 @@ struct supervisor_driver {
     enum gleaner_status (*server_connections)(void *ctx, void *client,
                                               struct supervisor_server_connections *out,
                                               struct mongo_error *error);
+    /* What the driver's monitors know; asks nobody. NULL: nothing. */
+    void (*known)(void *ctx, void *client, struct mongo_known *out);
 };
 /** The table over runtime/mongo; `ctx` is the options every endpoint shares, copied strings must
  *  outlive the supervisor. */
@@ -211,6 +216,14 @@ struct supervisor_counts {
 };
 void supervisor_read_counts(struct supervisor *supervisor, struct supervisor_counts *out);
 
+/* The driver's own heartbeats of the tier in use, between our checks. */
+struct supervisor_heartbeats {
+    uint64_t passed, failed;
+    uint64_t last_ns;       /* the last that passed, 0 = none yet */
+    uint64_t round_trip_ns; /* the last that did not wait for news, with its connecting; 0 = none */
+};
+void supervisor_read_heartbeats(struct supervisor *supervisor, struct supervisor_heartbeats *out);
+
 /* ---- for monitors: [supervisor], but supervisor_add_task() [startup]
  * ------------------------------------ */
 
@@ -223,17 +236,31 @@ int supervisor_add_task(struct supervisor *supervisor, const char *name, uint64_
 void supervisor_run_task_at(struct supervisor *supervisor, int task, uint64_t due_ns);
 
 /* One command on the probe client of the tier in use, on a connector thread. */
-enum supervisor_call { SUPERVISOR_PING, SUPERVISOR_SERVER_CONNECTIONS };
+enum supervisor_call { SUPERVISOR_PING, SUPERVISOR_SERVER_CONNECTIONS, SUPERVISOR_ERRAND };
+/* Something else that may block. It owns all it needs: a connector that hangs keeps it. */
+struct supervisor_errand {
+    /* [connector] `client` is the driver's. What the server refuses is an answer, GLEANER_OK: other
+     * statuses cost the probe client. */
+    enum gleaner_status (*run)(struct supervisor_errand *errand, void *client,
+                               struct mongo_error *error);
+    /* [any] once, after `done`, or when it came back too late */
+    void (*dispose)(struct supervisor_errand *errand);
+};
 struct supervisor_answer {
     enum gleaner_status status;
     struct mongo_error error;
     uint64_t round_trip_ns;
     struct supervisor_server_connections connections;
+    struct mongo_known known;
+    struct supervisor_errand *errand; /* NULL: it hangs; valid until `done` returns */
 };
 typedef void (*supervisor_answer_fn)(void *ctx, const struct supervisor_answer *answer);
 /** GLEANER_E_DOWN when no server is in use, GLEANER_E_BUSY when the probe client or all connectors
  *  are taken: ask again with the next tick. */
 enum gleaner_status supervisor_call(struct supervisor *supervisor, enum supervisor_call call,
+                                    supervisor_answer_fn done, void *ctx);
+/** The same with an errand. GLEANER_E_DOWN and GLEANER_E_BUSY leave it with the caller. */
+enum gleaner_status supervisor_send(struct supervisor *supervisor, struct supervisor_errand *errand,
                                     supervisor_answer_fn done, void *ctx);
 /** A monitor's evidence that the server in use is sick: DEGRADED and a probe. */
 void supervisor_suspect(struct supervisor *supervisor, const char *reason);

@@ -127,6 +127,7 @@ struct job {
     uint32_t shard;    /* of JOB_CONNECT */
     char address[192]; /* of JOB_POKE */
     enum supervisor_call call;
+    struct supervisor_errand *errand; /* of SUPERVISOR_ERRAND: goes with the job */
     supervisor_answer_fn done;
     void *done_ctx;
     /* out */
@@ -234,6 +235,12 @@ struct supervisor {
     /* jobs not yet disposed of and endpoints not yet closed: the reaper ends when both are 0 */
     _Atomic uint32_t jobs_alive;
     _Atomic uint32_t endpoints_alive;
+
+    /* by tier. writes: driver threads (relaxed); reads: any (relaxed): numbers for people and hints
+     */
+    struct beats_seen {
+        _Atomic uint64_t passed, failed, last_ns, round_trip_ns;
+    } beats[CONNECTION_LOCAL];
 
     /* for reports only: relaxed, written by the supervisor */
     _Atomic uint64_t reconnects, reconnects_denied, refreshes, forced_refreshes, condemned;

@@ -352,3 +352,17 @@ void supervisor_read_counts(struct supervisor *supervisor, struct supervisor_cou
     };
 #undef READ
 }
+
+void supervisor_read_heartbeats(struct supervisor *supervisor, struct supervisor_heartbeats *out)
+{
+    struct connection_snapshot now;
+    connection_copy(supervisor->connection, &now);
+    bool has_server = now.tier == CONNECTION_PRIMARY || now.tier == CONNECTION_SECONDARY;
+    const struct beats_seen *seen = &supervisor->beats[has_server ? now.tier : CONNECTION_PRIMARY];
+    *out = (struct supervisor_heartbeats){
+        .passed = atomic_load_explicit(&seen->passed, memory_order_relaxed),
+        .failed = atomic_load_explicit(&seen->failed, memory_order_relaxed),
+        .last_ns = atomic_load_explicit(&seen->last_ns, memory_order_relaxed),
+        .round_trip_ns = atomic_load_explicit(&seen->round_trip_ns, memory_order_relaxed),
+    };
+}

@@ -175,8 +175,9 @@ void supervisor_suspect(struct supervisor *supervisor, const char *reason)
     suspect(supervisor, reason, supervisor_now(supervisor));
 }
 
-enum gleaner_status supervisor_call(struct supervisor *supervisor, enum supervisor_call call,
-                                    supervisor_answer_fn done, void *ctx)
+static enum gleaner_status start_call(struct supervisor *supervisor, enum supervisor_call call,
+                                      struct supervisor_errand *errand, supervisor_answer_fn done,
+                                      void *ctx)
 {
     struct tier *tier = supervisor_tier_in_use(supervisor);
     if (tier == NULL) {
@@ -191,7 +192,23 @@ enum gleaner_status supervisor_call(struct supervisor *supervisor, enum supervis
         return GLEANER_E_BUSY;
     }
     job->call = call;
+    job->errand = errand;
     job->done = done;
     job->done_ctx = ctx;
-    return recover_start_job(supervisor, tier, job) ? GLEANER_OK : GLEANER_E_BUSY;
+    if (recover_start_job(supervisor, tier, job)) {
+        return GLEANER_OK;
+    }
+    return errand != NULL ? GLEANER_E_LIMIT : GLEANER_E_BUSY; /* disposed of with the job */
+}
+
+enum gleaner_status supervisor_call(struct supervisor *supervisor, enum supervisor_call call,
+                                    supervisor_answer_fn done, void *ctx)
+{
+    return start_call(supervisor, call, NULL, done, ctx);
+}
+
+enum gleaner_status supervisor_send(struct supervisor *supervisor, struct supervisor_errand *errand,
+                                    supervisor_answer_fn done, void *ctx)
+{
+    return start_call(supervisor, SUPERVISOR_ERRAND, errand, done, ctx);
 }

@@ -45,7 +45,8 @@ static bool has_same_options(const struct mongo_options *one, const struct mongo
     return is_same_text(one->default_db, other->default_db) &&
            one->server_selection_ms == other->server_selection_ms &&
            one->connect_ms == other->connect_ms && one->socket_ms == other->socket_ms &&
-           one->heartbeat_ms == other->heartbeat_ms && one->retry_writes == other->retry_writes;
+           one->heartbeat_ms == other->heartbeat_ms && one->retry_writes == other->retry_writes &&
+           one->watch == other->watch;
 }
 
 bool target_is_same(const struct target *one, const struct target *other)

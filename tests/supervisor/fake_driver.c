@@ -129,10 +129,15 @@ static enum gleaner_status fake_connections(void *ctx, void *client,
                                             struct mongo_error *error)
 {
     (void)ctx;
-    (void)client;
-    (void)error;
-    *out = (struct supervisor_server_connections){.current = 80, .available = 20};
-    return GLEANER_OK;
+    struct fake_server *server = ((struct fake_client *)client)->server;
+    atomic_fetch_add(&server->looks, 1);
+    if (atomic_load(&server->is_down)) {
+        return refuse(error);
+    }
+    *out = server->shown.current > 0
+               ? server->shown
+               : (struct supervisor_server_connections){.current = 80, .available = 20};
+    return server->shown_status;
 }
 
 struct supervisor_driver fake_driver_table(struct fake_driver *fake)

@@ -13,7 +13,10 @@ struct fake_server {
     _Atomic bool refuses_us;     /* it answers, and new connections are not authenticated */
     _Atomic uint32_t connect_ms; /* of virtual time that a connect takes; manual worlds only */
     _Atomic bool is_silent;      /* connects block until fake_release() */
-    _Atomic uint32_t connects, connect_failures, pings;
+    _Atomic uint32_t connects, connect_failures, pings, looks;
+    /* what it says of itself; current 0: 80 of 100 connections in use */
+    struct supervisor_server_connections shown;
+    enum gleaner_status shown_status;
     _Atomic int32_t clients;   /* alive */
     _Atomic int32_t endpoints; /* alive */
 };
