@@ -23,7 +23,8 @@
  *
  * ABI: structs start with their size; fields are only appended.
  *   2026-11-23  version 1
- *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), options.max_pool_size_limit
+ *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), options.max_pool_size_limit,
+ *               options.slow_ms
  */
 #ifndef GLEANER_DB_H
 #define GLEANER_DB_H
@@ -88,6 +89,9 @@ struct gleaner_db_options {
     /* What gleaner_db_configure() may raise max_pool_size to, default 32 or twice max_pool_size, at
      * most 100: the table's places are reserved when it is opened. */
     uint32_t max_pool_size_limit;
+    /* Commands that take longer are slow: counted per shape, explained once (gleaner/monitor.h).
+     * Default 100; UINT32_MAX: no commands are watched. */
+    uint32_t slow_ms;
 };
 GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
 

@@ -16,10 +16,19 @@ static void state_changed(void *ctx, const struct connection_snapshot *snapshot)
     }
 }
 
+struct mongo_watch *db_watch(const struct gleaner_db *db, const struct db_settings *settings)
+{
+    return settings->options.slow_ms != MONGO_WATCH_OFF ? db->watch : NULL;
+}
+
 static enum gleaner_status create_supervisor(struct gleaner_db *db, struct base_error *error)
 {
     struct supervisor_config config;
+    if (mongo_watch_create(db->settings.options.slow_ms, &db->watch) != GLEANER_OK) {
+        return base_error_set(error, GLEANER_E_NOMEM, "out of memory");
+    }
     db->mongo = db_mongo_options(&db->settings);
+    db->mongo.watch = db_watch(db, &db->settings);
     db_supervisor_config(&db->settings, &db->mongo, &config);
     config.clock = base_clock_real();
     config.driver = supervisor_mongo_driver(&db->mongo);
@@ -40,6 +49,7 @@ static enum gleaner_status build(struct gleaner_db *db, struct base_error *error
     db->published = connection_published(db->connection);
     db->version_word = connection_version_word(db->connection);
     struct monitor_config monitor_config = db_monitor_config(&db->settings);
+    monitor_config.watch = db->watch;
     status = monitors_create(db->supervisor, &monitor_config, &db->monitors);
     if (status == GLEANER_OK) {
         status = sync_mutex_create(&db->configuring);
@@ -54,6 +64,7 @@ static enum gleaner_status build(struct gleaner_db *db, struct base_error *error
 static void free_db(struct gleaner_db *db)
 {
     monitors_destroy(&db->monitors);
+    mongo_watch_destroy(&db->watch);
     sync_mutex_destroy(&db->configuring);
     db_settings_fini(&db->settings);
     db->magic = 0;
@@ -187,4 +198,20 @@ void gleaner_monitor_read(struct gleaner_db *db, struct gleaner_monitor_report *
 size_t gleaner_monitor_alerts(struct gleaner_db *db, char *buf, size_t buf_size)
 {
     return monitors_alerts(db->monitors, buf, buf_size);
+}
+
+size_t gleaner_monitor_operations(struct gleaner_db *db, struct gleaner_operation *out,
+                                  size_t entry_size, size_t most)
+{
+    return monitors_operations(db->monitors, out, entry_size, most);
+}
+
+size_t gleaner_monitor_slow(struct gleaner_db *db, char *buf, size_t buf_size)
+{
+    return monitors_slow(db->monitors, buf, buf_size);
+}
+
+void gleaner_monitor_note_spool(struct gleaner_db *db, uint64_t bytes, uint64_t max_bytes)
+{
+    monitors_note_spool(db->monitors, bytes, max_bytes);
 }

@@ -10,6 +10,7 @@ struct configuring {
     struct gleaner_db *db;
     struct supervisor_change *change;
     struct monitor_config monitor_config;
+    uint32_t slow_ms;
     bool was_stopped; /* plain: published by is_done */
     /* futex. writes: supervisor thread (release); reads: the caller (acquire) */
     _Atomic uint32_t is_done;
@@ -21,6 +22,7 @@ static void apply(struct supervisor_message *message, bool is_stopped)
     if (!is_stopped) {
         supervisor_change_apply(configuring->db->isolating, configuring->change);
         monitors_configure(configuring->db->monitors, &configuring->monitor_config);
+        mongo_watch_set_slow(configuring->db->watch, configuring->slow_ms);
     }
     configuring->was_stopped = is_stopped;
     atomic_store_explicit(&configuring->is_done, 1, memory_order_release);
@@ -70,9 +72,12 @@ static enum gleaner_status hand_over(struct gleaner_db *db, const struct db_sett
         .message = {.run = apply},
         .db = db,
         .monitor_config = db_monitor_config(settings),
+        .slow_ms = settings->options.slow_ms,
     };
+    configuring.monitor_config.watch = db->watch;
     struct supervisor_config config;
     struct mongo_options mongo = db_mongo_options(settings);
+    mongo.watch = db_watch(db, settings);
     db_supervisor_config(settings, &mongo, &config);
     enum gleaner_status status =
         supervisor_change_create(db->isolating, &config, &configuring.change, error);

@@ -4,6 +4,7 @@
 
 #include "gleaner/db.h"
 #include "gleaner/monitor.h"
+#include "mongo_watch.h"
 #include "monitor.h"
 #include "supervisor.h"
 
@@ -25,6 +26,7 @@ struct gleaner_db {
     void *on_state_ctx;
     struct supervisor *supervisor;
     struct monitors *monitors;
+    struct mongo_watch *watch; /* of every endpoint: freed after the last */
     /* The same, for check ins with an error: stays when close takes the one above away, because
      * late returns come then (a supervisor whose loans are out is kept). */
     struct supervisor *isolating;
@@ -51,6 +53,8 @@ struct mongo_options db_mongo_options(const struct db_settings *settings);
 void db_supervisor_config(const struct db_settings *settings, const struct mongo_options *mongo,
                           struct supervisor_config *out);
 struct monitor_config db_monitor_config(const struct db_settings *settings);
+/** The watch that endpoints get: none when slow_ms says so. */
+struct mongo_watch *db_watch(const struct gleaner_db *db, const struct db_settings *settings);
 
 /** For the caller, who may not want to know. Returns status. */
 enum gleaner_status db_tell(struct gleaner_error *out, enum gleaner_status status,

@@ -44,6 +44,7 @@ static const struct number {
     NUMBER(driver_pools, 2, 1, SUPERVISOR_MAX_SHARDS),
     NUMBER(close_wait_ms, 500, 1, 500),
     NUMBER(max_pool_size_limit, 0, 1, 100), /* its default depends: see default_limit() */
+    NUMBER(slow_ms, 100, 1, UINT32_MAX),
 #undef NUMBER
 };
 
@@ -209,6 +210,15 @@ void db_supervisor_config(const struct db_settings *settings, const struct mongo
     };
 }
 
+/* Of both servers: what is too long a silence for one must not be for the other. */
+static uint32_t longest_heartbeat_ms(const struct db_settings *settings)
+{
+    uint32_t otherwise = settings->options.heartbeat_ms;
+    uint32_t first = mongo_uri_heartbeat_ms(settings->uri, otherwise);
+    uint32_t second = mongo_uri_heartbeat_ms(settings->fallback_uri, otherwise);
+    return first > second ? first : second;
+}
+
 struct monitor_config db_monitor_config(const struct db_settings *settings)
 {
     const struct gleaner_db_options *options = &settings->options;
@@ -221,5 +231,8 @@ struct monitor_config db_monitor_config(const struct db_settings *settings)
         .connection_interval_ms = options->connection_check_interval_ms,
         .connect_ms = options->connect_ms,
         .max_size = options->max_pool_size,
+        .heartbeat_ms = longest_heartbeat_ms(settings),
+        .reconnect_limit = options->reconnect_limit,
+        .has_primary = settings->uri != NULL,
     };
 }

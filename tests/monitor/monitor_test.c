@@ -8,10 +8,9 @@
 static struct fake_world world;
 static struct monitors *monitors;
 
-static void open_world(void)
+static struct monitor_config ordinary(void)
 {
-    world_open(&world, NULL);
-    struct monitor_config config = {
+    return (struct monitor_config){
         .health_interval_ms = 30000,
         .unhealthy_after = 2,
         .pool_first_ms = 5000,
@@ -20,6 +19,12 @@ static void open_world(void)
         .connect_ms = 5000,
         .max_size = 8,
     };
+}
+
+static void open_world(void)
+{
+    world_open(&world, NULL);
+    struct monitor_config config = ordinary();
     cr_assert_eq(monitors_create(world.supervisor, &config, &monitors), GLEANER_OK);
 }
 
@@ -36,14 +41,31 @@ static struct gleaner_monitor_report report_now(void)
     return report;
 }
 
-Test(monitor, health_costs_one_ping_per_period_whatever_the_number_of_clients)
+Test(monitor, health_costs_one_command_per_period_whatever_the_number_of_clients)
 {
     open_world();
     uint32_t pings = atomic_load(&world.fake.primary.pings);
     world_pass(&world, 600000);
-    cr_expect_eq(atomic_load(&world.fake.primary.pings) - pings, 20);
-    cr_expect_eq(report_now().checks, 20);
+    cr_expect_eq(atomic_load(&world.fake.primary.looks), 10, "the connection monitor's");
+    cr_expect_eq(atomic_load(&world.fake.primary.pings) - pings, 10, "when that is not due");
+    cr_expect_eq(report_now().checks, 20, "both are checks");
     cr_expect(report_now().is_healthy);
+    close_world();
+}
+
+Test(monitor, a_user_who_may_not_see_the_numbers_still_has_his_health_checked)
+{
+    open_world();
+    world.fake.primary.shown = (struct supervisor_server_connections){.current = 1};
+    world.fake.primary.shown_status = GLEANER_E_AUTH;
+    uint32_t pings = atomic_load(&world.fake.primary.pings);
+    world_pass(&world, 600000);
+    cr_expect_eq(atomic_load(&world.fake.primary.looks), 1, "refused once, not asked again");
+    /* one of the 20 is that look; its client is replaced by one that is pinged */
+    cr_expect_geq(atomic_load(&world.fake.primary.pings) - pings, 18);
+    cr_expect_leq(atomic_load(&world.fake.primary.pings) - pings, 20);
+    cr_expect(report_now().is_healthy);
+    cr_expect_eq(report_now().server_current, -1);
     close_world();
 }
 
