@@ -16,6 +16,9 @@ static void read_database(const struct admin_sources *sources, struct admin_figu
     out->has_spool = sources->tiered != NULL;
     if (out->has_spool) {
         store_tiered_spool(sources->tiered, &out->spool);
+        if (out->has_db) { /* the monitor's alert on it: whoever looks brings the news */
+            gleaner_monitor_note_spool(sources->db, out->spool.bytes, out->spool.max_bytes);
+        }
     }
 }
 

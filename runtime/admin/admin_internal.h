@@ -17,6 +17,12 @@ struct admin_address {
 bool admin_address_open(const char *directory, struct admin_address *out);
 void admin_address_close(struct admin_address *address);
 
+/* admin_operations.c */
+void admin_append_slow_text(const struct admin_sources *sources, struct base_buffer *out);
+/** A member of the document: ,"shapes":[...] */
+void admin_append_operations_json(const struct admin_sources *sources, struct base_buffer *out);
+void admin_append_operations_metrics(const struct admin_sources *sources, struct base_buffer *out);
+
 /** The server of the documents is away, and the local store stands in. */
 bool admin_is_away(const struct admin_figures *figures);
 

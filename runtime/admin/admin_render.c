@@ -74,11 +74,22 @@ static const struct figure figures_table[] = {
     { "health", "is_healthy", "db_healthy", "1 while the server passes its checks", KIND_GAUGE, FIGURE_BOOL, NEED_DB, AT(monitor.is_healthy) },
     { "health", "failed_checks_in_row", "db_failed_checks", "failed checks in a row", KIND_GAUGE, FIGURE_U32, NEED_DB, AT(monitor.failed_checks_in_row) },
     { "health", "round_trip_us", "db_round_trip_microseconds", "last check", KIND_GAUGE, FIGURE_U64, NEED_DB, AT(monitor.last_round_trip_us) },
+    { "health", "round_trip_average_us", "db_round_trip_average_microseconds", "moving average of our checks", KIND_GAUGE, FIGURE_U64, NEED_DB, AT(monitor.average_round_trip_us) },
+    { "health", "round_trip_p95_us", "db_round_trip_p95_microseconds", "of our checks, 95 %", KIND_GAUGE, FIGURE_U64, NEED_DB, AT(monitor.p95_round_trip_us) },
+    { "health", "heartbeats", "db_heartbeats_total", "heartbeats of the driver that passed", KIND_COUNTER, FIGURE_U64, NEED_DB, AT(monitor.heartbeats) },
+    { "health", "failed_heartbeats", "db_heartbeats_failed_total", "heartbeats of the driver that failed", KIND_COUNTER, FIGURE_U64, NEED_DB, AT(monitor.failed_heartbeats) },
     { "health", "reconnects", "db_reconnects_total", "reconnects", KIND_COUNTER, FIGURE_U64, NEED_DB, AT(monitor.reconnects) },
     { "health", "reconnect_tokens", "db_reconnect_tokens", "reconnects left in the window", KIND_GAUGE, FIGURE_U32, NEED_DB, AT(monitor.reconnect_tokens) },
     { "health", "transitions", "db_transitions_total", "changes of state", KIND_COUNTER, FIGURE_U64, NEED_DB, AT(monitor.transitions) },
     { "health", "alerts", "db_alerts", "alerts raised now", KIND_GAUGE, FIGURE_U32, NEED_DB, AT(monitor.alerts) },
     { "health", "server_connections", "db_server_connections", "connections of the whole server, -1 = not allowed to see", KIND_GAUGE, FIGURE_I64, NEED_DB, AT(monitor.server_current) },
+    { "health", "server_queued", "db_server_queued", "operations that wait inside the server, -1 = not said", KIND_GAUGE, FIGURE_I64, NEED_DB, AT(monitor.server_queued) },
+    { "health", "server_tickets_used", "db_server_tickets_used_percent", "of the server's read or write tickets, -1 = not said", KIND_GAUGE, FIGURE_I64, NEED_DB, AT(monitor.server_tickets_used) },
+    { "health", "server_cache_used", "db_server_cache_used_percent", "of the server's cache, -1 = not said", KIND_GAUGE, FIGURE_I64, NEED_DB, AT(monitor.server_cache_used) },
+    { "health", "majority_lag_ms", "db_majority_lag_milliseconds", "the majority behind the primary, -1 = no replica set", KIND_GAUGE, FIGURE_I64, NEED_DB, AT(monitor.majority_lag_ms) },
+    { "operations", "count", "db_operations_total", "commands sent to the server", KIND_COUNTER, FIGURE_U64, NEED_DB, AT(monitor.operations) },
+    { "operations", "slow", "db_slow_operations_total", "commands that took slow_ms or longer", KIND_COUNTER, FIGURE_U64, NEED_DB, AT(monitor.slow_operations) },
+    { "operations", "explains", "db_explains_total", "slow shapes that were explained", KIND_COUNTER, FIGURE_U64, NEED_DB, AT(monitor.explains) },
 };
 /* clang-format on */
 
@@ -160,7 +171,7 @@ void admin_render_json(const struct admin_sources *sources, const struct admin_f
                        struct base_buffer *out)
 {
     char database[300];
-    char alerts[2000];
+    char alerts[8000];
     admin_describe_database(figures, database, sizeof database);
     append_alerts(sources, alerts, sizeof alerts);
     base_buffer_printf(out, "{\"version\":\"%s\"", GLEANER_VERSION);
@@ -197,7 +208,9 @@ void admin_render_json(const struct admin_sources *sources, const struct admin_f
     if (sources->workers != NULL) {
         worker_group_read_counters(sources->workers, append_counter_json, out);
     }
-    base_buffer_append_str(out, "}}\n");
+    base_buffer_append_char(out, '}');
+    admin_append_operations_json(sources, out);
+    base_buffer_append_str(out, "}\n");
 }
 
 /* ---- Prometheus ---- */
@@ -241,6 +254,7 @@ void admin_render_metrics(const struct admin_sources *sources, const struct admi
                            (unsigned long long)figures->workers.failures[i]);
     }
     append_state_metric(figures, out);
+    admin_append_operations_metrics(sources, out);
     if (sources->workers != NULL) {
         base_buffer_append_str(out, "# HELP gleaner_module_counter_total counters of modules\n"
                                     "# TYPE gleaner_module_counter_total counter\n");
@@ -301,7 +315,7 @@ static void append_failures_text(const struct admin_figures *figures, struct bas
 
 static void append_alerts_text(const struct admin_sources *sources, struct base_buffer *out)
 {
-    char alerts[2000];
+    char alerts[8000];
     append_alerts(sources, alerts, sizeof alerts);
     for (char *rest = alerts; rest != NULL && *rest != '\0';) {
         char *line = strsep(&rest, "\n");
@@ -342,4 +356,5 @@ void admin_render_text(const struct admin_sources *sources, const struct admin_f
         base_buffer_printf(out, "storage    %s\n", figures->workers.last_error);
     }
     append_alerts_text(sources, out);
+    admin_append_slow_text(sources, out);
 }
