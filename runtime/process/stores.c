@@ -139,7 +139,8 @@ static enum gleaner_status open_local(struct work *work, struct base_error *erro
 {
     const struct store_sqlite_options options = {
         .directory = work->data,
-        .durable = !work->is_temporary,
+        .durable = true,
+        .in_memory = work->is_temporary,
         .spool_max_bytes = work->settings->spool_max_mb << 20,
     };
     return store_sqlite_open(&options, &work->local, error);

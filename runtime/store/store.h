@@ -257,7 +257,9 @@ GLEANER_MUST_CHECK enum gleaner_status store_shares_keep(struct store_queue *que
 
 struct store_sqlite_options {
     const char *directory;    /* made if missing; holds gleaner.db and a lock file */
-    bool durable;             /* synchronous=FULL (default true); false only for --to none */
+    bool durable;             /* synchronous=FULL; false: a crash of the machine may lose it all */
+    bool in_memory;           /* for --to none: jobs live in this process alone, documents are
+                                 counted and dropped; the directory holds the lock file only */
     bool read_only;           /* for export and status beside a running process: takes no lock */
     uint64_t spool_max_bytes; /* default 1 GiB */
 };

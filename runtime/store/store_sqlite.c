@@ -17,6 +17,14 @@
     "PRAGMA cache_size = -12288; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = "         \
     "67108864;"
 
+/* One database for all connections of this process to the same name, gone with the last of them
+ * (SQLite 3.36). It has no log; a rollback needs its journal. */
+#define MEMORY_NAME "file:/gleaner-%u?vfs=memdb"
+#define MEMORY_PRAGMAS                                                                             \
+    "PRAGMA page_size = 8192; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;"             \
+    "PRAGMA cache_size = -12288; PRAGMA temp_store = MEMORY;"
+#define MEMORY_MAX_BYTES (INT64_C(1) << 40) /* instead of SQLite's 1 GiB */
+
 static void sqlite_close(struct store *store)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
@@ -39,6 +47,10 @@ static void sqlite_close(struct store *store)
 static void sqlite_describe(struct store *store, char *out, size_t out_size)
 {
     const struct store_sqlite *s = (const struct store_sqlite *)store;
+    if (s->in_memory) {
+        snprintf(out, out_size, "nothing was kept (--to none)");
+        return;
+    }
     snprintf(out, out_size,
              "embedded store in %s\nlook at it: gleaner export --data %s | head, or sqlite3 %s",
              s->path, s->directory, s->path);
@@ -67,6 +79,17 @@ static const struct store_ops sqlite_ops = {
     .hosts_read = store_sqlite_hosts_read,
 };
 
+static char *name_of(const struct store_sqlite_options *options)
+{
+    static _Atomic unsigned memory_stores; /* relaxed: only makes names differ */
+    char *name = NULL;
+    int length = options->in_memory
+                     ? asprintf(&name, MEMORY_NAME,
+                                atomic_fetch_add_explicit(&memory_stores, 1, memory_order_relaxed))
+                     : asprintf(&name, "%s/gleaner.db", options->directory);
+    return length < 0 ? NULL : name;
+}
+
 static enum gleaner_status allocate(const struct store_sqlite_options *options,
                                     struct store_sqlite **out, struct base_error *error)
 {
@@ -78,11 +101,12 @@ static enum gleaner_status allocate(const struct store_sqlite_options *options,
     s->base.ops = &sqlite_ops;
     s->lock_fd = -1;
     s->read_only = options->read_only;
+    s->in_memory = options->in_memory;
     s->spool_max_bytes =
         options->spool_max_bytes > 0 ? options->spool_max_bytes : SPOOL_MAX_BYTES_DEFAULT;
     s->directory = strdup(options->directory);
-    if (s->directory == NULL || asprintf(&s->path, "%s/gleaner.db", options->directory) < 0) {
-        s->path = NULL;
+    s->path = name_of(options);
+    if (s->directory == NULL || s->path == NULL) {
         sqlite_close(&s->base);
         return base_error_set(error, GLEANER_E_NOMEM, "out of memory for the store");
     }
@@ -120,6 +144,21 @@ static enum gleaner_status open_for_writing(struct store_sqlite *s, bool durable
     return status != GLEANER_OK ? status : store_schema_migrate(s, version, error);
 }
 
+static enum gleaner_status open_in_memory(struct store_sqlite *s, struct base_error *error)
+{
+    int64_t most = MEMORY_MAX_BYTES;
+    enum gleaner_status status = store_file_lock(s->directory, &s->lock_fd, error);
+    if (status == GLEANER_OK) {
+        status = store_db_connect(s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s->db, error);
+    }
+    if (status != GLEANER_OK) {
+        return status;
+    }
+    (void)sqlite3_file_control(s->db, "main", SQLITE_FCNTL_SIZE_LIMIT, &most);
+    status = store_db_exec(s, s->db, MEMORY_PRAGMAS, error);
+    return status != GLEANER_OK ? status : store_schema_migrate(s, 0, error);
+}
+
 static enum gleaner_status open_for_reading(struct store_sqlite *s, struct base_error *error)
 {
     if (access(s->path, F_OK) != 0) {
@@ -141,8 +180,13 @@ enum gleaner_status store_sqlite_open(const struct store_sqlite_options *options
     if (status != GLEANER_OK) {
         return status;
     }
-    status = options->read_only ? open_for_reading(s, error)
-                                : open_for_writing(s, options->durable, error);
+    if (options->in_memory) {
+        status = open_in_memory(s, error);
+    } else if (options->read_only) {
+        status = open_for_reading(s, error);
+    } else {
+        status = open_for_writing(s, options->durable, error);
+    }
     if (status != GLEANER_OK) {
         sqlite_close(&s->base);
         return status;

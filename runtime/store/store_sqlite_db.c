@@ -75,8 +75,8 @@ enum gleaner_status store_db_connect(struct store_sqlite *s, int flags, sqlite3 
                                      struct base_error *error)
 {
     enum gleaner_status status = GLEANER_OK;
-    int code =
-        sqlite3_open_v2(s->path, out, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (s->in_memory ? SQLITE_OPEN_URI : 0);
+    int code = sqlite3_open_v2(s->path, out, flags, NULL);
     if (code != SQLITE_OK) {
         status = store_db_error(s, *out, error);
         sqlite3_close(*out);
