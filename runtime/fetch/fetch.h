@@ -57,7 +57,7 @@ bool fetch_charset_is_declared(const char *body, size_t len, const char *content
 struct fetch_engine;
 
 struct fetch_options {
-    uint32_t fetcher_threads; /* default 1 */
+    uint32_t fetcher_threads; /* default 0: one for each 1,024 transfers, 16 at most */
     uint32_t max_transfers;   /* at once in all, default 64 */
     uint32_t max_per_host;    /* default 8 */
     uint32_t delay_ms;        /* between requests to one host, default 0 */

@@ -9,10 +9,12 @@
 #define GLEANER_VERSION "0"
 #endif
 
+#define TRANSFERS_PER_THREAD 1024
+#define THREADS_MAX 16
+
 void fetch_options_init(struct fetch_options *options)
 {
     *options = (struct fetch_options){
-        .fetcher_threads = 1,
         .max_transfers = 64,
         .max_per_host = 8,
         .connect_ms = 10000,
@@ -117,9 +119,19 @@ static bool make_headers(struct fetch_engine *e)
     return e->headers != NULL;
 }
 
+/* libcurl 7.88 walks over all connections of a multi handle when a transfer ends: 0.3 ms with
+ * 10,000 of them (bench/slow_hosts), so many transfers get several handles. */
+static uint32_t thread_count(const struct fetch_options *options)
+{
+    uint32_t wanted = options->fetcher_threads > 0
+                          ? options->fetcher_threads
+                          : options->max_transfers / TRANSFERS_PER_THREAD + 1;
+    return options->fetcher_threads == 0 && wanted > THREADS_MAX ? THREADS_MAX : wanted;
+}
+
 static enum gleaner_status make_threads(struct fetch_engine *e)
 {
-    uint32_t wanted = e->options.fetcher_threads > 0 ? e->options.fetcher_threads : 1;
+    uint32_t wanted = thread_count(&e->options);
     e->threads = calloc(wanted, sizeof(struct fetch_thread *));
     if (e->threads == NULL) {
         return GLEANER_E_NOMEM;

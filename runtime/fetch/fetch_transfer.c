@@ -8,6 +8,8 @@
 #define BIG_BUFFER 262144L /* fewest reads for pages of 100 KB */
 #define SMALL_BUFFER 32768L
 #define BIG_BUFFER_TRANSFERS 256
+#define TINY_BUFFER 8192L /* thousands at once: 10,000 of the small ones are 320 MB */
+#define SMALL_BUFFER_TRANSFERS 2048
 
 /* ---- easy handles --------------------------------------------------------------------------- */
 
@@ -15,7 +17,9 @@ static void set_transport(struct fetch_transfer *x, const struct fetch_options *
 {
     CURL *easy = x->easy;
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
-                     o->max_transfers > BIG_BUFFER_TRANSFERS ? SMALL_BUFFER : BIG_BUFFER);
+                     o->max_transfers > SMALL_BUFFER_TRANSFERS ? TINY_BUFFER
+                     : o->max_transfers > BIG_BUFFER_TRANSFERS ? SMALL_BUFFER
+                                                               : BIG_BUFFER);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, -1L); /* only what we pinned */
     if (o->proxy != NULL) {

@@ -5,6 +5,7 @@
 #include "process_internal.h"
 #include "sync.h"
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -192,6 +193,9 @@ static int dispatch(int argc, char *argv[])
 int main(int argc, char *argv[])
 {
     open_standard_files();
+    /* A body of megabytes goes back to the system when it is freed. By itself glibc raises this
+     * with the first one and keeps the later ones: bench/politeness/hostile.c. */
+    (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
     unname_driver_counters();
     signals_block();
     sync_init();

@@ -15,6 +15,8 @@ static void *value_at(struct settings *settings, const struct setting *setting)
     return (char *)settings + setting->offset;
 }
 
+#define LIST_FIRST 8u
+
 /* ---- text to value ---- */
 
 static enum gleaner_status bad_value(const struct setting *setting, const char *text,
@@ -132,21 +134,34 @@ static enum gleaner_status parse_uri(struct settings *settings, const struct set
     return *out != NULL ? GLEANER_OK : GLEANER_E_NOMEM;
 }
 
-static enum gleaner_status list_add(struct settings *settings, struct setting_list *list,
-                                    const char *text, size_t len)
+/* Room is made at 0, 8, 16, 32 ...: an arena gives nothing back, and seeds come by the thousand. */
+static bool list_has_room(const struct setting_list *list)
 {
-    const char **items =
-        base_arena_alloc(&settings->arena, (list->count + 1) * sizeof(const char *));
-    char *copy = base_arena_strndup(&settings->arena, text, len);
-    if (items == NULL || copy == NULL) {
-        return GLEANER_E_NOMEM;
+    return list->count != 0 && (list->count < LIST_FIRST || (list->count & (list->count - 1)) != 0);
+}
+
+static bool list_grow(struct settings *settings, struct setting_list *list)
+{
+    size_t cap = list->count > 0 ? list->count * 2 : LIST_FIRST;
+    const char **items = base_arena_alloc(&settings->arena, cap * sizeof(const char *));
+    if (items == NULL) {
+        return false;
     }
     if (list->count > 0) {
         memcpy((void *)items, (const void *)list->items, list->count * sizeof(const char *));
     }
-    items[list->count] = copy;
     list->items = items;
-    list->count++;
+    return true;
+}
+
+static enum gleaner_status list_add(struct settings *settings, struct setting_list *list,
+                                    const char *text, size_t len)
+{
+    char *copy = base_arena_strndup(&settings->arena, text, len);
+    if (copy == NULL || (!list_has_room(list) && !list_grow(settings, list))) {
+        return GLEANER_E_NOMEM;
+    }
+    list->items[list->count++] = copy;
     return GLEANER_OK;
 }
 
