@@ -89,27 +89,24 @@ enum gleaner_status gleaner_db_open(const struct gleaner_db_options *options,
     mongo_init();
     *out = NULL;
     struct gleaner_db *db = calloc(1, sizeof(*db));
-    enum gleaner_status status =
-        db != NULL ? GLEANER_OK : base_error_set(&detail, GLEANER_E_NOMEM, "out of memory");
+    if (db == NULL) {
+        return db_tell(error, base_error_set(&detail, GLEANER_E_NOMEM, "out of memory"), &detail);
+    }
+    db->magic = DB_MAGIC;
+    enum gleaner_status status = db_settings_take(&db->settings, options, &detail);
     if (status == GLEANER_OK) {
-        db->magic = DB_MAGIC;
-        status = db_settings_take(&db->settings, options, &detail);
         db->on_state = db->settings.options.on_state;
         db->on_state_ctx = db->settings.options.on_state_ctx;
-    }
-    if (status == GLEANER_OK) {
         status = build(db, &detail);
     }
     if (status == GLEANER_OK) {
         *out = db;
         return GLEANER_OK;
     }
-    if (db != NULL) {
-        if (db->supervisor != NULL) {
-            (void)supervisor_stop(&db->supervisor, 0);
-        }
-        free_db(db);
+    if (db->supervisor != NULL) {
+        (void)supervisor_stop(&db->supervisor, 0);
     }
+    free_db(db);
     return db_tell(error, status, &detail);
 }
 

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #define DEADLINE_MS 1000
-#define MARGIN_MS 100 /* to copy, to be scheduled on a loaded machine: the promise is 1 s in all   \
-                       */
+#define MARGIN_MS                                                                                  \
+    100 /* to copy, to be scheduled on a loaded machine: the promise is 1 s in all                 \
+         */
 #define READERS 4
 #define CACHE_ENTRIES 4096
 #define CACHE_BYTES (16U << 20)
@@ -115,7 +116,8 @@ static enum gleaner_status start_readers(struct gleaner_profiles *profiles, uint
         enum gleaner_status status = sync_thread_start(&reader->thread, "gl-profile", SYNC_READER,
                                                        profile_reader_main, reader);
         if (status != GLEANER_OK) {
-            profiles_unref(profiles);
+            /* never the last one: the owner has his */
+            atomic_fetch_sub_explicit(&profiles->refs, 1, memory_order_relaxed);
             return base_error_set(error, status, "threads could not be started");
         }
         profiles->reader_count = i + 1;
@@ -136,6 +138,17 @@ static enum gleaner_status open_own(struct gleaner_profiles *profiles,
     enum gleaner_status status = gleaner_db_open(&db_options, &profiles->own_db, &detail);
     profiles->db = profiles->own_db;
     return status == GLEANER_OK ? status : base_error_set(error, status, "%s", detail.message);
+}
+
+static struct gleaner_profiles *create(struct gleaner_db *db)
+{
+    struct gleaner_profiles *profiles = calloc(1, sizeof(*profiles));
+    if (profiles != NULL) {
+        profiles->magic = PROFILE_MAGIC;
+        profiles->db = db;
+        atomic_store_explicit(&profiles->refs, 1, memory_order_relaxed);
+    }
+    return profiles;
 }
 
 static enum gleaner_status open_all(struct gleaner_profiles *profiles,
@@ -162,22 +175,13 @@ enum gleaner_status gleaner_profiles_open(struct gleaner_db *db,
     *out = NULL;
     sync_init();
     enum gleaner_status status = fill_options(&options, given, &detail);
-    struct gleaner_profiles *profiles = NULL;
     if (status == GLEANER_OK) {
-        profiles = calloc(1, sizeof(*profiles));
-        if (profiles == NULL) {
-            status = base_error_set(&detail, GLEANER_E_NOMEM, "out of memory");
-        }
+        *out = create(db);
+        status = *out != NULL ? open_all(*out, &options, &detail)
+                              : base_error_set(&detail, GLEANER_E_NOMEM, "out of memory");
     }
-    if (status == GLEANER_OK) {
-        profiles->magic = PROFILE_MAGIC;
-        profiles->db = db;
-        atomic_store_explicit(&profiles->refs, 1, memory_order_relaxed);
-        *out = profiles;
-        status = open_all(profiles, &options, &detail);
-        if (status != GLEANER_OK) {
-            gleaner_profiles_close(out);
-        }
+    if (status != GLEANER_OK) {
+        gleaner_profiles_close(out);
     }
     if (status != GLEANER_OK && error != NULL) {
         error->status = status;
@@ -191,7 +195,9 @@ void profile_save_if_due(struct gleaner_profiles *profiles, bool is_end)
     uint64_t now_ns = base_mono_ns();
     uint64_t changes = atomic_load_explicit(&profiles->cache.changes, memory_order_relaxed);
     bool is_due = is_end || now_ns - profiles->saved_ns >= SAVE_EVERY_MS * BASE_NS_PER_MS;
-    if (profiles->cache_path != NULL && is_due && changes != profiles->saved_changes) {
+    /* at the end also for the ages: content that was confirmed is no change */
+    bool is_wanted = is_end || changes != profiles->saved_changes;
+    if (profiles->cache_path != NULL && is_due && is_wanted) {
         profiles->saved_ns = now_ns;
         if (profile_file_save(&profiles->cache, profiles->cache_path)) {
             profiles->saved_changes = changes;

@@ -42,6 +42,7 @@ static void remove_locked(struct gleaner_profiles *profiles, struct profile_requ
     struct profile_request **at = &profiles->first;
     struct profile_request *before = NULL;
     while (*at != request) {
+        BASE_ASSERT(*at != NULL);
         before = *at;
         at = &(*at)->next;
     }
