@@ -55,6 +55,11 @@ const struct sync_published *connection_published(const struct connection *conne
     return &connection->published;
 }
 
+const _Atomic uint32_t *connection_version_word(const struct connection *connection)
+{
+    return &connection->version_word;
+}
+
 void connection_copy(struct connection *connection, struct connection_snapshot *out)
 {
     sync_reader_ensure();

@@ -72,6 +72,9 @@ const struct connection_snapshot *connection_read(struct connection *connection)
 /** Where it is published: sync_read() gives the same, inlined. For callers that count nanoseconds.
  */
 const struct sync_published *connection_published(const struct connection *connection);
+/** Low half of the published version, as it is stored right after publishing: for callers that need
+ *  no more of the snapshot than its number. Lives as long as the connection. */
+const _Atomic uint32_t *connection_version_word(const struct connection *connection);
 /** Copy it out: one read section. Thread: [any] (registers the thread on first use). */
 void connection_copy(struct connection *connection, struct connection_snapshot *out);
 

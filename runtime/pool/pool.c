@@ -125,6 +125,8 @@ enum gleaner_status pool_create_sized(const struct pool_config *config,
     if (status != GLEANER_OK) {
         return status;
     }
+    sync_init(); /* fork detector, heavy barrier */
+    pool_keeps_init();
     struct pool *pool = allocate_zeroed(1, sizeof(*pool));
     if (pool == NULL) {
         return base_error_set(error, GLEANER_E_NOMEM, "no memory for a pool");
@@ -148,7 +150,6 @@ enum gleaner_status pool_create_sized(const struct pool_config *config,
         atomic_store_explicit(&pool->cells[i].word, cell_word(i, CELL_FREE, 0),
                               memory_order_relaxed); /* nobody else knows the pool yet */
     }
-    sync_init(); /* fork detector */
     pool_emit(pool, &(struct pool_event){.type = POOL_EV_CREATED, .options = config});
     *out = pool;
     return GLEANER_OK;

@@ -107,6 +107,7 @@ check_out_slow(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
     }
     if (pool_self.hint[pool->hint] == 0) { /* threads start at different slots */
         pool_self.hint[pool->hint] = sync_thread_index() % pool->slot_capacity + 1;
+        pool_self.keep[pool->hint] = pool_keep_first(pool);
     }
     uint64_t started_ns = pool->is_timed ? pool_now(pool) : 0;
     pool_emit(pool, &(struct pool_event){.type = POOL_EV_CHECK_OUT_STARTED});
@@ -127,6 +128,14 @@ check_out_slow(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
 
 enum gleaner_status pool_check_out(struct pool *pool, uint64_t deadline_ns, struct pool_handle *out)
 {
+    struct pool_keep *keep = pool_keep_here(pool);
+    if (keep != NULL && !pool_keep_is_out(keep)) {
+        if (pool_keep_take(pool, keep)) {
+            pool_keep_describe(keep, out);
+            return GLEANER_OK;
+        }
+        (void)pool_keep_settle(pool, keep);
+    }
     if (pool_take_hinted(pool, out)) {
         return GLEANER_OK;
     }
@@ -136,18 +145,23 @@ enum gleaner_status pool_check_out(struct pool *pool, uint64_t deadline_ns, stru
 /* ---- check in
  * ------------------------------------------------------------------------------------- */
 
+/* Claimed: from here on this ticket is void, a second return fails (H10). */
+static bool claim_loan(struct pool *pool, struct pool_slot *slot, const struct pool_handle *handle)
+{
+    uint64_t busy = pool_busy_word(handle);
+    /* acq_rel: we may write the slot now */
+    return atomic_compare_exchange_strong_explicit(&slot->word, &busy,
+                                                   slot_word_next(busy, SLOT_CLAIMED),
+                                                   memory_order_acq_rel, memory_order_relaxed) ||
+           pool_keep_claim_loan(pool, slot, handle);
+}
+
 static __attribute__((noinline)) enum gleaner_status
 check_in_slow(struct pool *pool, const struct pool_handle *handle, enum pool_verdict verdict)
 {
     BASE_CHECK_MAGIC(pool, POOL_MAGIC);
     struct pool_slot *slot = pool_slot_of(pool, handle);
-    uint64_t busy = pool_busy_word(handle);
-    /* Claimed: from here on this ticket is void, a second return fails (H10). acq_rel: we may write
-     * the slot now. */
-    if (sync_in_forked_child() || slot == NULL ||
-        !atomic_compare_exchange_strong_explicit(&slot->word, &busy,
-                                                 slot_word_next(busy, SLOT_CLAIMED),
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
+    if (sync_in_forked_child() || slot == NULL || !claim_loan(pool, slot, handle)) {
         base_counter_add(&pool->stale_returns, 1);
         return GLEANER_E_STALE;
     }
@@ -167,6 +181,14 @@ check_in_slow(struct pool *pool, const struct pool_handle *handle, enum pool_ver
 enum gleaner_status pool_check_in(struct pool *pool, const struct pool_handle *handle,
                                   enum pool_verdict verdict)
 {
+    struct pool_keep *keep = pool_keep_here(pool);
+    if (verdict == POOL_CLIENT_GOOD && keep != NULL &&
+        pool_keep_holds(keep, handle->slot, handle->loan)) {
+        if (pool_keep_return(keep)) {
+            return GLEANER_OK;
+        }
+        return pool_keep_settle(pool, keep);
+    }
     if (verdict == POOL_CLIENT_GOOD &&
         pool_return_idle(pool, handle->slot, handle->generation, handle->loan)) {
         return GLEANER_OK;
@@ -177,6 +199,7 @@ enum gleaner_status pool_check_in(struct pool *pool, const struct pool_handle *h
 void pool_note(struct pool *pool, const struct pool_handle *handle, const char *what)
 {
     struct pool_slot *slot = pool_slot_of(pool, handle);
+    (void)pool_keep_end(pool, handle); /* check in has to look at the note, then */
     /* relaxed: only the holder may call this, and only reports read it */
     if (slot != NULL &&
         atomic_load_explicit(&slot->word, memory_order_relaxed) == pool_busy_word(handle)) {
@@ -187,11 +210,7 @@ void pool_note(struct pool *pool, const struct pool_handle *handle, const char *
 void *pool_loaned_client(struct pool *pool, const struct pool_handle *handle)
 {
     struct pool_slot *slot = pool_slot_of(pool, handle);
-    /* relaxed: the holder reads what he holds */
-    return slot != NULL &&
-                   atomic_load_explicit(&slot->word, memory_order_relaxed) == pool_busy_word(handle)
-               ? slot->client
-               : NULL;
+    return slot != NULL && pool_keep_is_loan(slot, handle) ? slot->client : NULL;
 }
 
 bool pool_is_interrupted(struct pool *pool, const struct pool_handle *handle)

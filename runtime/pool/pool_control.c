@@ -135,18 +135,29 @@ static bool is_idle_over_limit(const struct pool *pool, const struct pool_slot *
            pool_census(pool).total > atomic_load_explicit(&pool->min_size, memory_order_relaxed);
 }
 
+/* An idle client over one of its limits leaves. */
+static void expire_idle(struct pool *pool, struct pool_slot *slot, uint64_t word, uint64_t now_ns)
+{
+    bool expired = is_expired(slot, now_ns);
+    if ((expired || is_idle_over_limit(pool, slot, word, now_ns)) &&
+        (pool_claim(slot, word) || pool_recall(slot))) {
+        pool_retire(pool, slot, expired ? POOL_REASON_LIFETIME : POOL_REASON_IDLE);
+    }
+}
+
 static void tick_slot(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
 {
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    uint64_t word = pool_slot_look(slot).word;
     observe(slot, word, now_ns);
     if (slot_state_of(word) == SLOT_BUSY && is_expired(slot, now_ns)) {
-        /* relaxed: seen by the holder's check in or by the next tick */
-        atomic_store_explicit(&slot->leave_on_return, POOL_REASON_LIFETIME, memory_order_relaxed);
-    } else if (slot_state_of(word) == SLOT_IDLE) {
-        bool expired = is_expired(slot, now_ns);
-        if ((expired || is_idle_over_limit(pool, slot, word, now_ns)) && pool_claim(slot, word)) {
-            pool_retire(pool, slot, expired ? POOL_REASON_LIFETIME : POOL_REASON_IDLE);
+        /* seq_cst: who binds the slot to a keep looks at the mark after that; else it is seen by
+         * the holder's check in or by the next tick */
+        atomic_store_explicit(&slot->leave_on_return, POOL_REASON_LIFETIME, memory_order_seq_cst);
+        if (pool_recall(slot)) {
+            pool_offer(pool, slot); /* it came in meanwhile; leaves */
         }
+    } else if (slot_state_of(word) == SLOT_IDLE) {
+        expire_idle(pool, slot, word, now_ns);
     }
 }
 
@@ -182,14 +193,14 @@ void pool_evict(struct pool *pool, uint32_t index)
     }
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
     enum slot_state state = slot_state_of(word);
-    if (state != SLOT_BUSY && state != SLOT_CLAIMED && state != SLOT_IDLE) {
+    if (state != SLOT_BUSY && state != SLOT_CLAIMED && state != SLOT_IDLE && !slot_is_kept(word)) {
         return;
     }
     /* A holder who looked at the mark just before, and makes it IDLE just after our second look,
      * keeps it for one more loan. */
     atomic_store_explicit(&slot->leave_on_return, POOL_REASON_ERROR, memory_order_seq_cst);
     word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
-    if (pool_claim(slot, word)) {
+    if (pool_claim(slot, word) || pool_recall(slot)) {
         pool_offer(pool, slot); /* sees the mark */
     }
 }

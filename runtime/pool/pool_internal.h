@@ -34,7 +34,7 @@ struct pool_slot {
     /* Written by the owner of the slot, read by reports. Relaxed: nothing but a report depends on
      * them; the owner's own reads are ordered by word. Single writer at a time: no locked add. */
     _Atomic uint64_t connection_id;
-    _Atomic uint64_t check_outs; /* since the pool was made */
+    _Atomic uint64_t check_outs; /* since the pool was made; of a kept slot: by its thread */
     _Atomic uint64_t since_ns;   /* last change of state; only when the pool is timed */
     _Atomic(const char *) note;  /* of pool_note() */
     _Atomic uint32_t owner;      /* kernel thread id of the last holder */
@@ -43,6 +43,9 @@ struct pool_slot {
      * the connector; relaxed: a holder that misses it is caught by the next pool_tick(), a mark
      * that comes late evicts the next client. */
     _Atomic uint32_t leave_on_return;
+
+    /* Loans in a row by `owner`; holder, relaxed, by word: when to keep the client for it. */
+    _Atomic uint32_t streak;
 
     /* -- second line -- */
     _Alignas(64) _Atomic uint64_t connected_ns; /* connector -> reports, relaxed */
@@ -56,7 +59,63 @@ struct pool_slot {
      * clock, and no age is ever overstated. */
     _Atomic uint64_t seen_word;
     _Atomic uint64_t seen_ns;
+
+    /* For whom it is KEPT, and that keep's `recall` when it was bound. Written by the holder before
+     * the word says KEPT (release), read by who sees KEPT or RECALLED (acquire). What they point to
+     * is never unmapped. */
+    _Atomic(struct pool_keep *) keep;
+    _Atomic uint64_t keep_mine;
+    _Atomic uint64_t keep_offset; /* last loan of a kept slot = check_outs + this */
 };
+
+/* Who may move a kept slot on: bind:61 | state:3. The number of the binding keeps a slow revoker of
+ * an earlier one from winning a later one. */
+enum keep_recall {
+    KEEP_MINE,     /* its thread takes and returns by `out` alone */
+    KEEP_RECALLED, /* somebody wants the slot: he if he sees it in, its thread when it is back */
+    KEEP_BACK,     /* its thread gave it up. This and what follows: bound to nothing */
+    KEEP_TAKEN,    /* somebody else has it: it was in */
+    KEEP_STOLEN    /* somebody else has it: he returned our thread's loan */
+};
+#define KEEP_STATE UINT64_C(7)
+static inline enum keep_recall keep_state_of(uint64_t recall)
+{
+    return (enum keep_recall)(recall & KEEP_STATE);
+}
+static inline uint64_t keep_recall_as(uint64_t recall, enum keep_recall state)
+{
+    return (recall & ~KEEP_STATE) | (uint64_t)state;
+}
+
+/* A client that is kept for one thread: check out and check in are one store each, without a locked
+ * instruction. One line per thread and pool (of four). The memory outlives every pool, so that a
+ * thread that has just returned a client may still look at it; a forked child finds it zeroed.
+ *
+ * The thread stores `out`, then looks at `recall`; who wants the slot sets `recall`, then looks at
+ * `out`. Between the two steps: sync_light_barrier() there, sync_heavy_barrier() here. One of them
+ * sees the other, and the CAS of `recall` out of KEEP_RECALLED decides who has the slot. */
+struct pool_keep {
+    /* The loan that is out, 0 = none. One word, so that a late return is told from the present
+     * loan. writes: its thread alone (release when the client comes in); reads: revokers, who
+     * return this thread's loans, reports (acquire) why: who takes the slot sees the client as the
+     * last loan left it */
+    _Alignas(64) _Atomic uint64_t out;
+    /* writes: its thread (binding: release; KEEP_BACK), revokers; by CAS, seq_cst */
+    _Atomic uint64_t recall;
+
+    /* plain: its thread's own */
+    struct pool *pool; /* NULL: bound to nothing */
+    struct pool_slot *slot;
+    uint64_t gate;  /* as it was when the slot was bound: the client is good while it stands */
+    uint64_t queue; /* ... and nobody stood in line, nor has since */
+    uint64_t last;  /* the last loan */
+    uint32_t index; /* of the slot */
+    uint32_t generation;
+};
+#ifndef POOL_KEEP_AFTER     /* the stress programs keep at once */
+#define POOL_KEEP_AFTER 16u /* loans in a row by one thread: recalling costs a system call */
+#endif
+#define POOL_KEEP_THREADS 512u /* threads beyond this index share all clients */
 
 /* One place in the line. 64 bytes apart: its waiter spins and sleeps on it. */
 struct pool_cell {
@@ -154,10 +213,11 @@ void pool_want_reaper(struct pool *pool);
  * ------------------------------------------------------------------- */
 
 /* This thread's own corner: where it found a client last, per pool, and its kernel id.
- * initial-exec: 20 bytes of static TLS instead of a call per access in a shared library. */
+ * initial-exec: 56 bytes of static TLS instead of a call per access in a shared library. */
 struct pool_thread {
     uint32_t id;
     uint32_t hint[POOL_HINTS]; /* slot + 1; 0 = none yet, so the first check out is a slow one */
+    struct pool_keep *keep[POOL_HINTS]; /* NULL as long as hint is 0 */
 };
 extern _Thread_local struct pool_thread pool_self __attribute__((tls_model("initial-exec")));
 
@@ -185,6 +245,46 @@ void pool_retire(struct pool *pool, struct pool_slot *slot, enum pool_event_reas
 void pool_tidy(struct pool *pool);
 /** True when the idle client in this claimed slot is over its idle limit (exact times only). */
 bool pool_is_idle_too_long(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns);
+
+/* ---- pool_keep.c: clients that are kept for one thread
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/** Map the keeps, once per process; without them no client is kept. */
+void pool_keeps_init(void);
+/** The keep that this thread uses from now on; NULL if there is none. Once per thread and hint. */
+struct pool_keep *pool_keep_first(const struct pool *pool);
+/** Keep this slot, whose holder we are by `busy`, for this thread, as long as gate and queue (which
+ *  is empty) stand; looks at them and at the mark after that. False: it was not done, the slot is
+ * ours as before. */
+bool pool_keep_bind(struct pool *pool, struct pool_slot *slot, uint64_t busy, uint64_t gate,
+                    uint64_t queue);
+/** This thread met a recall, when it took its client or after it had brought it in: the slot goes
+ *  to the others. STALE: somebody else had returned this loan. May be called for a pool that is
+ *  gone, if the slot is not ours any more. */
+enum gleaner_status pool_keep_settle(struct pool *pool, struct pool_keep *keep);
+/** The loan of this ticket is of a kept slot: claim the slot, whichever thread we are. */
+bool pool_keep_claim_loan(struct pool *pool, struct pool_slot *slot,
+                          const struct pool_handle *handle);
+/** The kept slot of this thread's loan becomes an ordinary busy one. */
+bool pool_keep_end(struct pool *pool, const struct pool_handle *handle);
+/** Is the loan of this ticket out of this kept slot? */
+bool pool_keep_is_loan(const struct pool_slot *slot, const struct pool_handle *handle);
+/** Recall a kept slot: true when it was in, it is CLAIMED for the caller. Else it is (or will be)
+ * an ordinary one: its thread offers it when it comes back. */
+bool pool_recall(struct pool_slot *slot);
+/** The same for all kept slots, which are offered; returns how many were kept. */
+uint32_t pool_recall_all(struct pool *pool);
+/** What a slot is for reports: a kept one is idle or busy. */
+struct pool_slot_now {
+    uint64_t word;
+    uint64_t check_outs;
+};
+struct pool_slot_now pool_slot_look(const struct pool_slot *slot);
+static inline bool slot_is_kept(uint64_t word)
+{
+    return slot_state_of(word) == SLOT_KEPT || slot_state_of(word) == SLOT_RECALLED;
+}
 
 /* ---- pool_census.c: the limits
  * ------------------------------------------------------------------- */

@@ -101,7 +101,11 @@ void pool_match(struct pool *pool)
     while (!queue_is_empty(atomic_load_explicit(&pool->queue, memory_order_seq_cst))) {
         struct pool_slot *slot = pool_claim_idle(pool);
         if (slot == NULL) {
-            return;
+            /* What is kept and out has to look at the queue when it comes back. */
+            if (pool_recall_all(pool) == 0) {
+                return;
+            }
+            continue;
         }
         if (!pool_hand_over(pool, slot)) {
             /* The last waiter went away: IDLE again, then look again (H9). */

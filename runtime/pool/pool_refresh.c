@@ -16,8 +16,9 @@ uint32_t pool_refresh_left(const struct pool *pool)
     for (uint32_t i = 0; i < pool->slot_count && (gate & GATE_REFRESHING); i++) {
         uint64_t word = atomic_load_explicit(&pool_slot_at(pool, i)->word, memory_order_seq_cst);
         enum slot_state state = slot_state_of(word);
-        left += gate_outdates(gate, word) && (state == SLOT_IDLE || state == SLOT_CLAIMED ||
-                                              state == SLOT_BUSY || state == SLOT_CONNECTING);
+        left += gate_outdates(gate, word) &&
+                (state == SLOT_IDLE || state == SLOT_CLAIMED || state == SLOT_BUSY ||
+                 state == SLOT_CONNECTING || slot_is_kept(word));
     }
     return left;
 }
@@ -39,6 +40,7 @@ enum gleaner_status pool_refresh_begin(struct pool *pool, uint32_t *out)
             break;
         }
     }
+    (void)pool_recall_all(pool); /* their returns pay debts from now on */
     pool_refresh_settle(pool);
     pool_want_connection(pool);
     return GLEANER_OK;

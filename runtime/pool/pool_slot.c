@@ -23,15 +23,10 @@ bool pool_is_idle_too_long(const struct pool *pool, const struct pool_slot *slot
            pool_census(pool).total > atomic_load_explicit(&pool->min_size, memory_order_relaxed);
 }
 
-/* One slot for pool_claim_idle(): claimed and fit to serve? A stale or overdue one is retired. */
-static bool claim_fit(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
+/* A slot that was just claimed: fit to serve? A stale or overdue one is retired. */
+static bool is_fit(struct pool *pool, struct pool_slot *slot, uint64_t now_ns)
 {
-    /* seq_cst: a waiter looks here after taking its ticket (H9). */
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
-    pool_stress_point();
-    if (!pool_claim(slot, word)) {
-        return false;
-    }
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed); /* ours */
     pool_stress_point();
     uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);
     if ((gate & GATE_CLOSED) || !gate_admits(gate, word)) {
@@ -45,18 +40,40 @@ static bool claim_fit(struct pool *pool, struct pool_slot *slot, uint64_t now_ns
     return true;
 }
 
-struct pool_slot *pool_claim_idle(struct pool *pool)
+static bool claim_idle(struct pool_slot *slot)
+{
+    /* seq_cst: a waiter looks here after taking its ticket (H9). */
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
+    pool_stress_point();
+    return pool_claim(slot, word);
+}
+
+/* Kept for another thread and not out at a glance: the recall decides. */
+static bool claim_kept(struct pool_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_seq_cst);
+    return slot_state_of(word) == SLOT_KEPT &&
+           slot_state_of(pool_slot_look(slot).word) == SLOT_IDLE && pool_recall(slot);
+}
+
+static struct pool_slot *claim_first(struct pool *pool, bool (*claim)(struct pool_slot *slot))
 {
     uint64_t now_ns = pool->is_timed ? pool_now(pool) : 0;
     uint32_t start = (pool_self.hint[pool->hint] - 1) % pool->slot_count;
     for (uint32_t i = 0; i < pool->slot_count; i++) {
         uint32_t index = start + i < pool->slot_count ? start + i : start + i - pool->slot_count;
         struct pool_slot *slot = pool_slot_at(pool, index);
-        if (claim_fit(pool, slot, now_ns)) {
+        if (claim(slot) && is_fit(pool, slot, now_ns)) {
             return slot;
         }
     }
     return NULL;
+}
+
+struct pool_slot *pool_claim_idle(struct pool *pool)
+{
+    struct pool_slot *slot = claim_first(pool, claim_idle);
+    return slot != NULL ? slot : claim_first(pool, claim_kept);
 }
 
 void pool_retire_counted(struct pool *pool, struct pool_slot *slot, enum pool_event_reason reason)
@@ -159,6 +176,7 @@ static bool is_suspect(struct pool *pool, uint64_t gate, uint64_t word)
 
 void pool_tidy(struct pool *pool)
 {
+    (void)pool_recall_all(pool); /* whose return has to look at the gate from now on */
     for (uint32_t i = 0; i < pool->slot_count; i++) {
         struct pool_slot *slot = pool_slot_at(pool, i);
         uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_seq_cst);

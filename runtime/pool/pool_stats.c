@@ -18,9 +18,9 @@ static void raise(uint64_t *oldest, uint64_t age_ns)
 static void count_slot(const struct pool *pool, const struct pool_slot *slot, uint64_t now_ns,
                        struct pool_stats *out)
 {
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    struct pool_slot_now now = pool_slot_look(slot);
+    uint64_t word = now.word, check_outs = now.check_outs;
     uint64_t age_ns = pool_state_age(pool, slot, word, now_ns);
-    uint64_t check_outs = atomic_load_explicit(&slot->check_outs, memory_order_relaxed);
     out->check_outs += check_outs;
     out->check_ins += check_outs;
     switch (slot_state_of(word)) {
@@ -112,7 +112,7 @@ size_t pool_view_slots(const struct pool *pool, uint64_t now_ns, struct pool_slo
     BASE_CHECK_MAGIC(pool, POOL_MAGIC);
     size_t count = 0;
     for (uint32_t i = 0; i < pool->slot_count; i++) {
-        uint64_t word = atomic_load_explicit(&pool_slot_at(pool, i)->word, memory_order_acquire);
+        uint64_t word = pool_slot_look(pool_slot_at(pool, i)).word; /* never KEPT or RECALLED */
         if (slot_state_of(word) == SLOT_EMPTY) {
             continue;
         }

@@ -23,6 +23,8 @@ enum slot_state {
     SLOT_BUSY,       /* a worker owns it */
     SLOT_RETIRING,   /* waits for the reaper */
     SLOT_REAPING,    /* the reaper owns it */
+    SLOT_KEPT,       /* for the thread that had it last; its keep says whether it is out */
+    SLOT_RECALLED,   /* was KEPT: whoever wins the keep's `recall` owns it */
     SLOT_STATE_COUNT
 };
 #define GENERATION_BITS 24

@@ -118,6 +118,23 @@ void sync_wait_readers(void);
 /** For the mutation check only: SYNC_MUTATE_NO_GRACE at build time makes sync_wait_readers() a
  *  no-op, and ThreadSanitizer must report it. */
 
+/* ---- a pair of barriers, light and heavy ------------------------------------------------------
+ *
+ * One thread stores, then looks; another stores, then looks: one of them must see the other. Both
+ * need a full barrier between their two steps. When one side runs millions of times a second and
+ * the other hardly ever, the first takes the light barrier, which costs nothing (it only keeps the
+ * compiler from reordering), and the second the heavy one, which interrupts every processor that
+ * runs a thread of this process (Linux: membarrier(2), 1 to 10 us). */
+static inline void sync_light_barrier(void)
+{
+    atomic_signal_fence(memory_order_seq_cst); /* pairs with sync_heavy_barrier() */
+}
+/** Thread: [any]; a system call, never waits for a thread. Only if sync_has_heavy_barrier(). */
+void sync_heavy_barrier(void);
+/** False where the kernel has none (before 4.14, some sandboxes): then do without the light one.
+ *  Constant after sync_init(). */
+bool sync_has_heavy_barrier(void);
+
 /* ---- queues -----------------------------------------------------------------------------------
  */
 

@@ -16,6 +16,9 @@ void __tsan_release(void *tag);
 #define TSAN_RELEASE(tag) ((void)0)
 #endif
 
+/** Ask the kernel for the heavy barrier. Once, from sync_init(). */
+void sync_barrier_init(void);
+
 /** Drop what the calling thread holds with liburcu because of sync_reader_ensure(). At its end. */
 void sync_reader_thread_exit(void);
 

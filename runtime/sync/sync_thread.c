@@ -215,7 +215,7 @@ void sync_thread_abandon(struct sync_thread **thread)
 /* writes: the child's only thread, once, right after fork(); reads: the child; relaxed: one thread
  */
 static _Atomic bool in_forked_child;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static pthread_once_t init_once_control = PTHREAD_ONCE_INIT;
 
 static void in_child(void)
 {
@@ -223,15 +223,16 @@ static void in_child(void)
     my_id = 0; /* the child's thread has another kernel id */
 }
 
-static void register_fork_handler(void)
+static void init_once(void)
 {
+    sync_barrier_init();
     int result = pthread_atfork(NULL, NULL, in_child);
     BASE_ASSERT(result == 0);
 }
 
 void sync_init(void)
 {
-    pthread_once(&fork_once, register_fork_handler);
+    pthread_once(&init_once_control, init_once);
 }
 
 bool sync_in_forked_child(void)

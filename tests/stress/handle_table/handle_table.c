@@ -2,6 +2,7 @@
 /* Workers, connectors, a reaper and a supervisor who clears, refreshes, resizes and condemns, all
  * at once. The oracle:
  * - a client is held by one thread at a time (its holder word, and a plain counter for TSan);
+ * - of one loan's returns exactly one is accepted, by whichever threads they are made;
  * - every client that was made is destroyed exactly once, by the reaper;
  * - the pool's counters equal what the threads counted themselves;
  * - the limits hold whenever somebody looks;
@@ -19,7 +20,13 @@ struct client {
 };
 
 struct tally {
-    uint64_t check_outs, timeouts, stale_returns;
+    uint64_t check_outs, check_ins, timeouts, stale_returns;
+};
+
+/* A loan that another thread returns (too). */
+struct parcel {
+    struct pool_handle handle;
+    bool is_there;
 };
 
 struct round {
@@ -33,6 +40,8 @@ struct round {
     uint64_t loops;
     struct sync_parker connector_parkers[CONNECTORS];
     struct sync_parker reaper_parker;
+    struct sync_mutex *parcel_mutex; /* protects parcel */
+    struct parcel parcel;
     struct sync_mutex *jobs_mutex; /* protects jobs, has_job */
     struct pool_connect_job jobs[CONNECTORS];
     bool has_job[CONNECTORS];
@@ -82,21 +91,58 @@ static void use_client(struct actor *worker, struct client *client)
     atomic_store_explicit(&client->holder, 0, memory_order_relaxed);
 }
 
+static void return_loan(struct actor *worker, const struct pool_handle *handle,
+                        enum pool_verdict verdict)
+{
+    if (pool_check_in(worker->round->pool, handle, verdict) == GLEANER_OK) {
+        worker->tally.check_ins++;
+    } else {
+        worker->tally.stale_returns++;
+    }
+}
+
+/* Put this loan into the parcel and take out what was in it. */
+static struct parcel exchange_parcel(struct round *round, const struct parcel *in)
+{
+    sync_mutex_lock(round->parcel_mutex);
+    struct parcel out = round->parcel;
+    round->parcel = *in;
+    sync_mutex_unlock(round->parcel_mutex);
+    return out;
+}
+
+static void return_parcel(struct actor *worker, const struct parcel *in)
+{
+    struct parcel out = exchange_parcel(worker->round, in);
+    if (out.is_there) {
+        return_loan(worker, &out.handle, POOL_CLIENT_GOOD);
+    }
+}
+
 static void give_back(struct actor *worker, const struct pool_handle *handle)
 {
-    struct pool *pool = worker->round->pool;
     uint64_t dice = base_random_below(&worker->random, 64);
-    enum gleaner_status status =
-        pool_check_in(pool, handle, dice == 0 ? POOL_CLIENT_BROKEN : POOL_CLIENT_GOOD);
-    if (status != GLEANER_OK) {
-        violation(worker->round, "rightful return refused", handle->slot, status);
-    }
-    if (dice == 1) {
-        worker->tally.stale_returns++;
-        if (pool_check_in(pool, handle, POOL_CLIENT_GOOD) != GLEANER_E_STALE) {
-            violation(worker->round, "double return accepted", handle->slot, handle->loan);
+    struct parcel parcel = {.handle = *handle, .is_there = true};
+    if (dice < 4) { /* by somebody else, and by us as well: 1, 2 and 3 */
+        return_parcel(worker, &parcel);
+        if (dice % 2 == 0) {
+            sched_yield();
         }
     }
+    if (dice > 0) {
+        return_loan(worker, handle, dice == 4 ? POOL_CLIENT_BROKEN : POOL_CLIENT_GOOD);
+    }
+    if (dice == 5 && pool_check_in(worker->round->pool, handle, POOL_CLIENT_GOOD) == GLEANER_OK) {
+        violation(worker->round, "double return accepted", handle->slot, handle->loan);
+    }
+    worker->tally.stale_returns += dice == 5;
+}
+
+/* Nobody is to wait without end for a loan that lies in the parcel: who is about to looks first,
+ * and so does who ends. */
+static void empty_parcel(struct actor *worker)
+{
+    return_parcel(worker, &(struct parcel){.is_there = false});
 }
 
 static uint64_t some_deadline(struct base_random *random)
@@ -117,6 +163,9 @@ static void worker_main(void *arg)
     for (uint64_t i = 0; i < worker->round->loops; i++) {
         struct pool_handle handle;
         uint64_t deadline_ns = some_deadline(&worker->random);
+        if (deadline_ns == BASE_NO_DEADLINE) {
+            empty_parcel(worker);
+        }
         switch (pool_check_out(worker->round->pool, deadline_ns, &handle)) {
         case GLEANER_OK:
             worker->tally.check_outs++;
@@ -134,6 +183,7 @@ static void worker_main(void *arg)
             violation(worker->round, "unexpected answer to worker", worker->number, 0);
         }
     }
+    empty_parcel(worker);
 }
 
 /* ---- connectors and reaper
@@ -310,6 +360,7 @@ static struct round *round_create(struct base_random *random)
     round->max_size = 1 + (uint32_t)base_random_below(random, 8);
     round->loops = 1 + base_random_below(random, 4000);
     BASE_ASSERT(sync_mutex_create(&round->jobs_mutex) == GLEANER_OK);
+    BASE_ASSERT(sync_mutex_create(&round->parcel_mutex) == GLEANER_OK);
     base_random_init(&round->supervisor_random, base_random_next(random) | 1);
     sync_park_init(&round->reaper_parker);
     for (uint32_t i = 0; i < WORKERS_MAX; i++) {
@@ -380,6 +431,7 @@ static uint64_t check_round(struct round *round)
     pool_read_stats(round->pool, base_mono_ns(), &stats);
     for (uint32_t i = 0; i < round->worker_count; i++) {
         sum.check_outs += round->workers[i].tally.check_outs;
+        sum.check_ins += round->workers[i].tally.check_ins;
         sum.timeouts += round->workers[i].tally.timeouts;
         sum.stale_returns += round->workers[i].tally.stale_returns;
     }
@@ -392,6 +444,7 @@ static uint64_t check_round(struct round *round)
     struct census c = pool_census(round->pool);
     expect(round, "check outs", stats.check_outs, sum.check_outs);
     expect(round, "check ins", stats.check_ins, sum.check_outs);
+    expect(round, "returns accepted", sum.check_ins, sum.check_outs);
     expect(round, "timeouts", stats.timeouts, sum.timeouts);
     expect(round, "stale returns", stats.stale_returns, sum.stale_returns);
     expect(round, "connections closed and created", stats.closed,
@@ -418,6 +471,7 @@ int main(int argc, char **argv)
         violations = atomic_load_explicit(&round->violations, memory_order_relaxed);
         pool_destroy(&round->pool);
         sync_mutex_destroy(&round->jobs_mutex);
+        sync_mutex_destroy(&round->parcel_mutex);
         free(round->clients);
         free(round);
     }
