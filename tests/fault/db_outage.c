@@ -5,7 +5,7 @@
  * 64 threads. Per outage: from the moment the restarted server accepts connections to the first
  * operation that succeeds; reconnect attempts; calls of connect() to the server's port while it was
  * away, ours and those of mongoc_client_pool alone with as many threads, one outage of each after
- * the other. `fault_db_outage [SECONDS [OUTAGES]]`, default 12 s, 3 times (the bar speaks of 60 s).
+ * the other. `fault_db_outage [SECONDS [OUTAGES]]`, default 60 s, once: what the bars speak of.
  * Bars: p95 <= 2 s, <= 10 reconnect attempts in 5 minutes, <= 1/10 of the plain pool's connects. */
 #include "db_load.h"
 
@@ -119,8 +119,8 @@ static void print(const char *who, uint64_t seconds, const struct figures *figur
 
 int main(int argc, char **argv)
 {
-    uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 12;
-    uint64_t outages = argc > 2 ? strtoull(argv[2], NULL, 10) : 3;
+    uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 60;
+    uint64_t outages = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     outages = outages < 1 ? 1 : outages < OUTAGES_MAX ? outages : OUTAGES_MAX;
     struct fixture_mongod *server = fixture_mongod_start(NULL);
     if (server == NULL) {
