@@ -25,6 +25,14 @@ const struct command commands[] = {
      "Into the queue of --to; with the embedded store the process that runs in --data takes it.\n"
      "  gleaner submit https://example.org/page --type text\n",
      GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_ONLY_SUBMIT, command_submit},
+    {"scan", "DIRECTORY [options]", "store the text files of a directory and those below it",
+     "md, txt, html, css, js, py and php, each as one document of bambicontents. Never follows a\n"
+     "symbolic link, never leaves the directory; hidden names are left out. The same again "
+     "replaces.\n"
+     "  gleaner scan notes/ --to mongodb://localhost/app\n",
+     GROUP_DATABASE | GROUP_STORE | GROUP_WORKER | GROUP_LOG | GROUP_ANY | GROUP_JSON |
+         GROUP_ONLY_SCAN,
+     command_scan},
     {"export", "[options]", "print the stored documents",
      "Works beside a running process. CSV has the columns of the first document.\n"
      "  gleaner export --format csv > pages.csv\n",

@@ -42,6 +42,7 @@ enum setting_group {
     GROUP_ONLY_CONFIG = 1 << 25,
     GROUP_PAGE_URL = 1 << 23, /* a FILE may stand in for a URL */
     GROUP_BATCH = 1 << 24,
+    GROUP_ONLY_SCAN = 1 << 26,
     GROUP_ONLY_CRAWL = 1 << 8,
     GROUP_ONLY_SUBMIT = 1 << 9,
     GROUP_ONLY_EXPORT = 1 << 10,
@@ -63,7 +64,8 @@ struct setting {
     const char *environment; /* NULL = not in the environment */
     enum setting_type type;
     unsigned groups;
-    bool is_live; /* SIGHUP and `gleaner set` apply it to a running process */
+    bool is_live; /* SIGHUP and `gleaner set` apply it to a running process; database.uri only
+                     where settings_same_place() */
     size_t offset;
     const char *initial; /* as text; NULL = unset */
     uint64_t min, max;
@@ -102,7 +104,7 @@ struct settings {
         connect_ms, socket_ms, heartbeat_ms, health_interval_ms, unhealthy_after,
         pool_check_interval_ms, connection_check_interval_ms, refresh_interval_ms, reconnect_limit,
         reconnect_window_ms, backoff_base_ms, backoff_cap_ms, return_checks, return_span_ms,
-        operation_ms;
+        operation_ms, wait_queue_timeout_ms, driver_pools, close_wait_ms, slow_ms;
     bool retry_writes, database_debug;
 
     const char *data, *collection, *jobs_collection, *frontier_collection;
@@ -124,6 +126,8 @@ struct settings {
         retry_base_ms, retry_cap_ms;
     const char *module_dir;
     struct setting_list modules, module_settings;
+
+    uint64_t scan_depth, scan_files, scan_file_bytes, scan_mb;
 
     const char *log_level;
     uint64_t drain_ms, storage_patience_ms;
@@ -159,6 +163,14 @@ GLEANER_MUST_CHECK enum gleaner_status settings_find(const char *key, size_t *ou
                                                      struct base_error *error);
 /** One value as `gleaner config` prints it. */
 void settings_print_value(const struct settings *settings, size_t index, struct base_buffer *out);
+
+/**
+ * Do both connection strings lead to the same hosts and the same database? Users, passwords and
+ * options may differ; so may the order of the hosts not. A database that is named beside the URI
+ * comes after a space ("URI NAME"), as the spool notes its owner. `embedded`, `none` are places of
+ * their own.
+ */
+bool settings_same_place(const char *a, const char *b);
 
 /** The groups of a command's options (commands.c). */
 unsigned settings_groups_of(const char *command);

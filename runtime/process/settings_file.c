@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECTION_MAX 8
+#define SECTION_MAX 12
 
 /* What one key of the file gave. One of the two is set. */
 struct slot {

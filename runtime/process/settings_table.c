@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every setting, once. Numbers name their source in their help, or have it in the door that takes
  * them (fetch.h, db.h, worker.h, queue.h): the defaults here are those defaults. */
+#include "db_limits.h"
 #include "settings.h"
 
 #define AT(member) offsetof(struct settings, member)
 #define DB GROUP_DATABASE
 #define X GROUP_EXPERT
+/* initial, min, max as the room that takes the number has them */
+#define RANGE(limits) RANGE_OF(limits)
+#define RANGE_OF(initial, least, most) #initial, least, most
+#define LEAST_OF(initial, least, most) least
+#define MOST_OF(initial, least, most) most
+#define LEAST(limits) LEAST_OF(limits)
+#define MOST(limits) MOST_OF(limits)
 #define DAY_MS UINT64_C(86400000)
 
 /* clang-format off */
 const struct setting settings_table[] = {
     /* key, option, environment, type, groups, live, offset, initial, min, max, choices, argument, help */
-    { "database.uri", "to", "MONGODB_URI", SETTING_TARGET, DB, false, AT(target), "embedded", 0, 0, NULL, "TARGET",
+    { "database.uri", "to", "MONGODB_URI", SETTING_TARGET, DB, true, AT(target), "embedded", 0, 0, NULL, "TARGET",
       "where documents go: a mongodb:// URI, `embedded` (a file in --data), `none` (kept nowhere)" },
     { "database.fallback_uri", "fallback", "MONGODB_FALLBACK_URI", SETTING_URI, DB, true, AT(fallback_uri), NULL, 0, 0, NULL, "URI",
       "second choice while the first server is away" },
@@ -19,9 +27,9 @@ const struct setting settings_table[] = {
       "database (default: the one in the URI, else bambisleep)" },
     { "database.profiles_uri", NULL, "MONGODB_PROFILES", SETTING_URI, DB | X, false, AT(profiles_uri), NULL, 0, 0, NULL, "URI",
       "separate server of the profiles (kept for the profile reads of libgleaner)" },
-    { "database.max_pool_size", "max-pool-size", "MONGODB_MAX_POOL_SIZE", SETTING_NUMBER, DB, true, AT(max_pool_size), "10", 1, 100, NULL, "N",
+    { "database.max_pool_size", "max-pool-size", "MONGODB_MAX_POOL_SIZE", SETTING_NUMBER, DB, true, AT(max_pool_size), RANGE(DB_MAX_POOL_SIZE), NULL, "N",
       "connections at most" },
-    { "database.min_pool_size", "min-pool-size", NULL, SETTING_NUMBER, DB | X, true, AT(min_pool_size), "2", 1, 100, NULL, "N",
+    { "database.min_pool_size", "min-pool-size", NULL, SETTING_NUMBER, DB | X, true, AT(min_pool_size), RANGE(DB_MIN_POOL_SIZE), NULL, "N",
       "connections kept open" },
     { "database.retry_writes", "retry-writes", "MONGODB_RETRY_WRITES", SETTING_SWITCH, DB | X, true, AT(retry_writes), "true", 0, 0, NULL, NULL,
       "let the driver repeat a write once" },
@@ -29,42 +37,50 @@ const struct setting settings_table[] = {
       "log at level debug (the application's name for it)" },
     { "database.app_name", NULL, NULL, SETTING_TEXT, DB | X, true, AT(app_name), "gleaner", 1, 64, NULL, "NAME",
       "name in the server's list of connections" },
-    { "database.max_connecting", "max-connecting", NULL, SETTING_NUMBER, DB | X, true, AT(max_connecting), "2", 1, 16, NULL, "N",
+    { "database.max_connecting", "max-connecting", NULL, SETTING_NUMBER, DB | X, true, AT(max_connecting), RANGE(DB_MAX_CONNECTING), NULL, "N",
       "connections being made at once" },
-    { "database.max_idle_ms", "max-idle", NULL, SETTING_NUMBER, DB | X, true, AT(max_idle_ms), "60000", 1000, DAY_MS, NULL, "MS",
+    { "database.max_idle_ms", "max-idle", NULL, SETTING_NUMBER, DB | X, true, AT(max_idle_ms), RANGE(DB_MAX_IDLE_MS), NULL, "MS",
       "an unused connection is closed after this" },
-    { "database.server_selection_ms", "server-selection", NULL, SETTING_NUMBER, DB | X, true, AT(server_selection_ms), "2000", 50, 120000, NULL, "MS",
+    { "database.server_selection_ms", "server-selection", NULL, SETTING_NUMBER, DB | X, true, AT(server_selection_ms), RANGE(DB_SERVER_SELECTION_MS), NULL, "MS",
       "limit of finding a server" },
-    { "database.connect_ms", "connect-timeout", NULL, SETTING_NUMBER, DB | X, true, AT(connect_ms), "5000", 50, 120000, NULL, "MS",
+    { "database.connect_ms", "connect-timeout", NULL, SETTING_NUMBER, DB | X, true, AT(connect_ms), RANGE(DB_CONNECT_MS), NULL, "MS",
       "limit of one connection attempt" },
-    { "database.socket_ms", "socket-timeout", NULL, SETTING_NUMBER, DB | X, true, AT(socket_ms), "10000", 100, 600000, NULL, "MS",
+    { "database.socket_ms", "socket-timeout", NULL, SETTING_NUMBER, DB | X, true, AT(socket_ms), RANGE(DB_SOCKET_MS), NULL, "MS",
       "limit of one answer" },
     { "database.operation_ms", "operation-timeout", NULL, SETTING_NUMBER, DB | X, false, AT(operation_ms), "30000", 100, 600000, NULL, "MS",
       "limit of one operation, the wait for a connection included" },
-    { "database.heartbeat_ms", "heartbeat", NULL, SETTING_NUMBER, DB | X, true, AT(heartbeat_ms), "10000", 500, 600000, NULL, "MS",
+    { "database.heartbeat_ms", "heartbeat", NULL, SETTING_NUMBER, DB | X, true, AT(heartbeat_ms), RANGE(DB_HEARTBEAT_MS), NULL, "MS",
       "the driver's own check of its servers" },
-    { "database.health_interval_ms", "health-interval", NULL, SETTING_NUMBER, DB | X, true, AT(health_interval_ms), "30000", 100, DAY_MS, NULL, "MS",
+    { "database.health_interval_ms", "health-interval", NULL, SETTING_NUMBER, DB | X, true, AT(health_interval_ms), RANGE(DB_HEALTH_INTERVAL_MS), NULL, "MS",
       "health check" },
-    { "database.unhealthy_after", "unhealthy-after", NULL, SETTING_NUMBER, DB | X, true, AT(unhealthy_after), "2", 1, 100, NULL, "N",
+    { "database.unhealthy_after", "unhealthy-after", NULL, SETTING_NUMBER, DB | X, true, AT(unhealthy_after), RANGE(DB_UNHEALTHY_AFTER), NULL, "N",
       "failed checks in a row that make a server unhealthy" },
-    { "database.pool_check_interval_ms", "pool-check-interval", NULL, SETTING_NUMBER, DB | X, true, AT(pool_check_interval_ms), "45000", 100, DAY_MS, NULL, "MS",
+    { "database.pool_check_interval_ms", "pool-check-interval", NULL, SETTING_NUMBER, DB | X, true, AT(pool_check_interval_ms), RANGE(DB_POOL_CHECK_INTERVAL_MS), NULL, "MS",
       "pool check" },
-    { "database.connection_check_interval_ms", "connection-check-interval", NULL, SETTING_NUMBER, DB | X, true, AT(connection_check_interval_ms), "60000", 100, DAY_MS, NULL, "MS",
+    { "database.connection_check_interval_ms", "connection-check-interval", NULL, SETTING_NUMBER, DB | X, true, AT(connection_check_interval_ms), RANGE(DB_CONNECTION_CHECK_INTERVAL_MS), NULL, "MS",
       "connection check" },
-    { "database.refresh_interval_ms", "refresh-interval", NULL, SETTING_NUMBER, DB | X, true, AT(refresh_interval_ms), "14400000", 1000, 7 * DAY_MS, NULL, "MS",
+    { "database.refresh_interval_ms", "refresh-interval", NULL, SETTING_NUMBER, DB | X, true, AT(refresh_interval_ms), RANGE(DB_REFRESH_INTERVAL_MS), NULL, "MS",
       "rolling renewal of all connections" },
-    { "database.reconnect_limit", "reconnect-limit", NULL, SETTING_NUMBER, DB | X, true, AT(reconnect_limit), "10", 1, 1000, NULL, "N",
+    { "database.reconnect_limit", "reconnect-limit", NULL, SETTING_NUMBER, DB | X, true, AT(reconnect_limit), RANGE(DB_RECONNECT_LIMIT), NULL, "N",
       "reconnects at most within the window" },
-    { "database.reconnect_window_ms", "reconnect-window", NULL, SETTING_NUMBER, DB | X, true, AT(reconnect_window_ms), "300000", 1000, DAY_MS, NULL, "MS",
+    { "database.reconnect_window_ms", "reconnect-window", NULL, SETTING_NUMBER, DB | X, true, AT(reconnect_window_ms), RANGE(DB_RECONNECT_WINDOW_MS), NULL, "MS",
       "the window of that limit" },
-    { "database.backoff_base_ms", "backoff-base", NULL, SETTING_NUMBER, DB | X, true, AT(backoff_base_ms), "500", 10, 60000, NULL, "MS",
+    { "database.backoff_base_ms", "backoff-base", NULL, SETTING_NUMBER, DB | X, true, AT(backoff_base_ms), RANGE(DB_BACKOFF_BASE_MS), NULL, "MS",
       "first pause between reconnects, full jitter" },
-    { "database.backoff_cap_ms", "backoff-cap", NULL, SETTING_NUMBER, DB | X, true, AT(backoff_cap_ms), "30000", 10, 3600000, NULL, "MS",
+    { "database.backoff_cap_ms", "backoff-cap", NULL, SETTING_NUMBER, DB | X, true, AT(backoff_cap_ms), RANGE(DB_BACKOFF_CAP_MS), NULL, "MS",
       "longest pause between reconnects" },
-    { "database.return_checks", "return-checks", NULL, SETTING_NUMBER, DB | X, true, AT(return_checks), "3", 1, 100, NULL, "N",
+    { "database.return_checks", "return-checks", NULL, SETTING_NUMBER, DB | X, true, AT(return_checks), RANGE(DB_RETURN_CHECKS), NULL, "N",
       "good checks before going back to the first server" },
-    { "database.return_span_ms", "return-span", NULL, SETTING_NUMBER, DB | X, true, AT(return_span_ms), "3000", 1, 3600000, NULL, "MS",
+    { "database.return_span_ms", "return-span", NULL, SETTING_NUMBER, DB | X, true, AT(return_span_ms), RANGE(DB_RETURN_SPAN_MS), NULL, "MS",
       "and over how long at least" },
+    { "database.wait_queue_timeout_ms", NULL, NULL, SETTING_NUMBER, DB | X, true, AT(wait_queue_timeout_ms), RANGE(DB_WAIT_QUEUE_TIMEOUT_MS), NULL, "MS",
+      "limit of the wait for a connection; 0: that of the operation alone" },
+    { "database.driver_pools", "driver-pools", NULL, SETTING_NUMBER, DB | X, true, AT(driver_pools), RANGE(DB_DRIVER_POOLS), NULL, "N",
+      "pools of the driver behind ours: what stalls for a second after a socket error is one of them" },
+    { "database.close_wait_ms", NULL, NULL, SETTING_NUMBER, DB | X, true, AT(close_wait_ms), "20", LEAST(DB_CLOSE_WAIT_MS), MOST(DB_CLOSE_WAIT_MS), NULL, "MS",
+      "wait for the driver's pools at the end; the process leaves without them after that" },
+    { "database.slow_ms", "slow", NULL, SETTING_NUMBER, DB | X, true, AT(slow_ms), RANGE(DB_SLOW_MS), NULL, "MS",
+      "longer commands are counted by shape and explained once; 4294967295: none are watched" },
 
     { "store.data", "data", "GLEANER_DATA", SETTING_TEXT, GROUP_STORE | GROUP_DATA, false, AT(data), NULL, 1, 3000, NULL, "DIR",
       "directory of the embedded store, the frontier and the spool (default: $XDG_STATE_HOME/gleaner)" },
@@ -179,6 +195,15 @@ const struct setting settings_table[] = {
       "load this module, too" },
     { "modules.settings", "set", NULL, SETTING_LIST, GROUP_WORKER, false, AT(module_settings), NULL, 0, 0, NULL, "MODULE.NAME=VALUE",
       "a setting of a module" },
+
+    { "scan.depth", "scan-depth", NULL, SETTING_NUMBER, GROUP_ONLY_SCAN, false, AT(scan_depth), "16", 0, 64, NULL, "N",
+      "directories below each other" },
+    { "scan.files", "scan-files", NULL, SETTING_NUMBER, GROUP_ONLY_SCAN, false, AT(scan_files), "100000", 1, 10000000, NULL, "N",
+      "files at most" },
+    { "scan.file_bytes", "scan-file", NULL, SETTING_NUMBER, GROUP_ONLY_SCAN, false, AT(scan_file_bytes), "4194304", 1, 16777216, NULL, "BYTES",
+      "larger files are left out" },
+    { "scan.total_mb", "scan-total", NULL, SETTING_NUMBER, GROUP_ONLY_SCAN, false, AT(scan_mb), "1024", 1, 1048576, NULL, "MB",
+      "of all files" },
 
     { "process.log_level", "log-level", "LOG_LEVEL", SETTING_CHOICE, GROUP_PROCESS | GROUP_LOG, true, AT(log_level), "warn", 0, 0, "error|warn|info|debug", "LEVEL",
       "what goes to standard error" },

@@ -93,7 +93,7 @@ uint64_t batch_due_ns(const struct worker *worker)
 }
 
 /* The document list keeps offsets because its buffer moves; now it stands still. */
-static bool resolve_documents(struct batch *batch)
+bool batch_resolve_documents(struct batch *batch)
 {
     struct document_list *list = &batch->documents;
     if (list->count > batch->resolved_cap) {
@@ -196,7 +196,7 @@ bool batch_settle(struct worker *worker)
         return true;
     }
     uint64_t start_ns = base_mono_ns();
-    bool is_resolved = resolve_documents(batch);
+    bool is_resolved = batch_resolve_documents(batch);
     struct store_settlement settlement = {
         .documents = batch->resolved,
         .document_count = batch->documents.count,

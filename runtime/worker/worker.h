@@ -102,4 +102,27 @@ void worker_group_read_counters(struct worker_group *group,
                                 void (*row)(void *ctx, const char *name, uint64_t value),
                                 void *ctx);
 
+/* ---- pages that were not fetched: files of a directory ---- */
+
+/* A desk gives such pages to their module on the caller's thread. Its documents go the way of all:
+ * deterministic ids, the store, or the spool behind it. */
+struct worker_desk;
+/** Of the options it reads modules, collection, db, handle_ms, setting. Thread: [owner], all. */
+GLEANER_MUST_CHECK enum gleaner_status worker_desk_open(const struct worker_options *options,
+                                                        struct worker_desk **out);
+void worker_desk_close(struct worker_desk **desk);
+/** Run the module of page->type. *found: it gave documents; they are kept until the settle.
+ *  Errors: GLEANER_E_NOT_FOUND no module takes the type; GLEANER_E_INVALID the module failed, with
+ *  its last words: nothing of the page is kept. */
+GLEANER_MUST_CHECK enum gleaner_status worker_desk_take(struct worker_desk *desk,
+                                                        const struct gleaner_page *page,
+                                                        bool *found, struct base_error *error);
+/** Of the documents that wait to be settled. */
+size_t worker_desk_bytes(const struct worker_desk *desk);
+/** Store them; after an error they are kept: call again. Errors: as of store_settle(). */
+GLEANER_MUST_CHECK enum gleaner_status worker_desk_settle(struct worker_desk *desk,
+                                                          struct store_queue *queue,
+                                                          struct store_settled *out,
+                                                          struct base_error *error);
+
 #endif

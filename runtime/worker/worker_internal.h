@@ -7,7 +7,7 @@
  * the list of jobs on lease and keeper.c prolongs them, trouble.c counts how long a store fails,
  * hosts.c carries what is known of hosts between fetchers and store, shares.c says which hosts of a
  * shared frontier are ours, sitemap.c makes links of sitemaps, suspects.c remembers over a crash
- * which pages were inside a module.
+ * which pages were inside a module, desk.c gives pages to modules that nobody fetched.
  */
 #ifndef WORKER_INTERNAL_H
 #define WORKER_INTERNAL_H
@@ -278,6 +278,8 @@ bool batch_is_full(const struct worker *worker);
 uint64_t batch_due_ns(const struct worker *worker);
 /** Settle it; on an error it is kept and tried again later. True when it is empty now. */
 bool batch_settle(struct worker *worker);
+/** Its documents as the store takes them, in batch->resolved; false without memory. */
+bool batch_resolve_documents(struct batch *batch);
 
 /* held.c */
 enum gleaner_status held_init(struct held_list *list);

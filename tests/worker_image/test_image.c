@@ -190,3 +190,18 @@ Test(image, a_host_that_stops_gets_its_thread_back)
     cr_expect_eq(record.verdict, GLEANER_PAGE_RETRY);
     free(html);
 }
+
+Test(image, a_page_about_something_else_is_a_miss)
+{
+    record_set("relevance", "bambi sleep");
+    record_submit("image", "<p>other things</p><img src=a.png>");
+    cr_expect_eq(record.content_found, 0);
+    cr_expect_eq(record.count, 0);
+    record_submit("image", "<p>all of <b>Bambi</b>\n sleep</p><img src=a.png>");
+    cr_expect_eq(record.content_found, 1);
+    cr_expect_eq(record.count, 1);
+    record_submit("image", "<img src=a.png alt='Bambi Sleep'>");
+    cr_expect_eq(record.count, 1);
+    record_submit("image", "<title>Bambi Sleep</title><img src=a.png>");
+    cr_expect_eq(record.count, 1);
+}

@@ -132,3 +132,14 @@ Test(video, a_refused_document_fails_the_page_with_a_reason)
     cr_expect_eq(record.verdict, GLEANER_PAGE_FAILED);
     cr_expect_str_eq(record.last_log, "the document was refused");
 }
+
+Test(video, a_page_about_something_else_is_a_miss)
+{
+    record_set("relevance", "bambi sleep");
+    record_submit("video", "<p>other things</p><video src=a.mp4></video>");
+    cr_expect_eq(record.content_found, 0);
+    cr_expect_eq(record.count, 0);
+    record_submit("video", "<h1>Bambi sleep</h1><video src=a.mp4></video>");
+    cr_expect_eq(record.content_found, 1);
+    cr_expect_eq(record.count, 1);
+}

@@ -102,11 +102,14 @@ static enum gleaner_verdict image_emit(void *context)
         r->host->log(r->task, 0, "image: no memory for this page");
         return GLEANER_PAGE_RETRY;
     }
-    r->host->content_found(r->task, c->images.count > 0);
-    if (page_wants_page_document(r->host, r->task, r->page)) {
+    bool is_one = page_wants_page_document(r->host, r->task, r->page);
+    bool is_relevant =
+        is_one || page_worker_is_relevant(r, (struct text_slice){c->bytes.data, c->bytes.len});
+    r->host->content_found(r->task, c->images.count > 0 && is_relevant);
+    if (is_one) {
         return emit_page(c) ? GLEANER_PAGE_DONE : GLEANER_PAGE_FAILED;
     }
-    for (size_t i = 0; i < c->images.count; i++) {
+    for (size_t i = 0; is_relevant && i < c->images.count; i++) {
         if (!emit_content(c, i)) {
             return GLEANER_PAGE_FAILED;
         }

@@ -17,6 +17,8 @@ struct page_reader {
     const struct gleaner_host *host;
     struct gleaner_task *task;
     const struct gleaner_page *page;
+    bool wants_text;         /* collect what a reader sees, a line a block, in `text` */
+    struct text_buffer text; /* white space as written */
 };
 bool page_reader_init(struct page_reader *reader);
 void page_reader_fini(struct page_reader *reader);
@@ -31,6 +33,7 @@ struct page_worker_kind {
     size_t (*bytes)(const void *context); /* kept, roughly */
     struct page_sink sink;                /* ctx is filled in */
     enum gleaner_verdict (*emit)(void *context);
+    bool is_local; /* files of ours: their text is wanted, their robots meta is for others */
 };
 
 /* A module's open, handle, close with the kind filled in. */
@@ -40,6 +43,8 @@ enum gleaner_verdict page_worker_handle(void *state, const struct page_worker_ki
                                         const struct gleaner_page *page);
 void page_worker_close(void *state, const struct page_worker_kind *kind);
 
+/** Is the page relevant by its text, title, description, keywords, or `more` (page_relevance.h)? */
+bool page_worker_is_relevant(const struct page_reader *reader, struct text_slice more);
 /** Begin a document; logs why not. */
 bool page_worker_begin(const struct page_reader *reader, const char *collection,
                        struct text_slice key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "text_content.h"
 
+#include "page_relevance.h"
 #include "text_emit.h"
 
 #include <lexbor/dom/dom.h>
@@ -68,76 +69,17 @@ lxb_dom_node_t *text_content_root(lxb_dom_node_t *body)
 
 /* ---- relevance ------------------------------------------------------------------------------- */
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
-/* Marks of markdown may stand inside a phrase: "**bambi** sleep". */
-static bool is_mark(char c)
-{
-    return c == '*' || c == '\\' || c == '~' || c == '[' || c == ']' || c == '`';
-}
-
-/* Does `text` go on with `word` here? Any white space in the text is one space of the word. */
-static bool matches_at(const char *p, const char *end, struct text_slice word)
-{
-    size_t i = 0;
-    while (i < word.len && p < end) {
-        if (text_is_space(word.data[i]) && text_is_space(*p)) {
-            while (p < end && (text_is_space(*p) || is_mark(*p))) {
-                p++;
-            }
-            i++;
-        } else if (lower(*p) == lower(word.data[i])) {
-            p++;
-            i++;
-        } else if (is_mark(*p)) {
-            p++;
-        } else {
-            return false;
-        }
-    }
-    return i == word.len;
-}
-
-static bool speaks_of(struct text_slice text, struct text_slice word)
-{
-    for (size_t i = 0; i + word.len <= text.len; i++) {
-        if (lower(text.data[i]) == lower(word.data[0]) &&
-            matches_at(text.data + i, text.data + text.len, word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool page_speaks_of(const struct text_context *c, struct text_slice word)
+bool text_is_relevant(const struct text_context *c)
 {
     const struct text_buffer *text = text_body_out((struct text_context *)(uintptr_t)c);
     const struct page_meta *meta = &c->reader->meta;
-    return speaks_of((struct text_slice){text->data, text->len}, word) ||
-           speaks_of((struct text_slice){c->title.data, c->title.len}, word) ||
-           speaks_of(page_meta_fact(meta, PAGE_FACT_DESCRIPTION), word) ||
-           speaks_of(page_meta_value(meta, "keywords"), word);
-}
-
-bool text_is_relevant(const struct text_context *c)
-{
-    const char *words = c->host->setting(c->task, "relevance");
-    bool any = false;
-    while (words != NULL && *words != '\0') {
-        size_t len = strcspn(words, ",");
-        struct text_slice word = text_trim((struct text_slice){words, len});
-        if (word.len > 0) {
-            any = true;
-            if (page_speaks_of(c, word)) {
-                return true;
-            }
-        }
-        words += words[len] == ',' ? len + 1 : len;
-    }
-    return !any;
+    const struct text_slice texts[] = {
+        {text->data, text->len},
+        {c->title.data, c->title.len},
+        page_meta_fact(meta, PAGE_FACT_DESCRIPTION),
+        page_meta_value(meta, "keywords"),
+    };
+    return page_is_relevant(c->host, c->task, texts, sizeof texts / sizeof texts[0]);
 }
 
 /* ---- the document ---------------------------------------------------------------------------- */
