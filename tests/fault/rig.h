@@ -78,6 +78,7 @@ struct rig_write {
      *  such helper (but retryable writes on a replica set). It tries again. */
     uint32_t failures;
     bool acknowledged;
+    bool on_fallback; /**< by the client that it was acknowledged through; gleaner only */
 };
 struct rig_writer {
     struct rig_writers *all;
@@ -116,6 +117,9 @@ struct rig_ledger {
 };
 /** Read every document back and compare. Writers are stopped, the server answers. */
 struct rig_ledger rig_write_ledger(const struct rig_writers *writers, const char *uri);
+/** How often each write is there, up to 2: the caller frees times[0 .. threads - 1]. */
+void rig_write_found(const struct rig_writers *writers, const char *uri,
+                     uint8_t *times[RIG_WRITERS_MAX]);
 /** After `from_ns`: when the last writer had its first acknowledgement, ms; -1 = one never had. */
 double rig_write_back_ms(const struct rig_writers *writers, uint64_t from_ns);
 

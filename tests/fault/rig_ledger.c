@@ -73,15 +73,28 @@ static void measure(struct rig_ledger *ledger, const struct rig_writers *writers
     free(took_ms);
 }
 
+static void look(struct found *found, const struct rig_writers *writers, const char *uri)
+{
+    for (uint32_t i = 0; i < writers->threads; i++) {
+        found->times[i] = calloc(writers->own[i].count + 1, 1);
+        BASE_ASSERT(found->times[i] != NULL);
+    }
+    read_back(found, writers, uri);
+}
+
+void rig_write_found(const struct rig_writers *writers, const char *uri,
+                     uint8_t *times[RIG_WRITERS_MAX])
+{
+    struct found found = {0};
+    look(&found, writers, uri);
+    memcpy(times, found.times, sizeof found.times);
+}
+
 struct rig_ledger rig_write_ledger(const struct rig_writers *writers, const char *uri)
 {
     struct rig_ledger ledger = {0};
     struct found found = {0};
-    for (uint32_t i = 0; i < writers->threads; i++) {
-        found.times[i] = calloc(writers->own[i].count + 1, 1);
-        BASE_ASSERT(found.times[i] != NULL);
-    }
-    read_back(&found, writers, uri);
+    look(&found, writers, uri);
     for (uint32_t i = 0; i < writers->threads; i++) {
         for (size_t k = 0; k < writers->own[i].count; k++) {
             const struct rig_write *write = &writers->own[i].writes[k];

@@ -50,12 +50,14 @@ static bool insert(mongoc_client_t *client, const struct rig_writers *all, int64
 struct operation {
     const struct rig_writers *all;
     int64_t id;
+    bool on_fallback;
 };
 
 static bool try_ours(void *ctx, struct gleaner_try *attempt)
 {
-    const struct operation *operation = ctx;
+    struct operation *operation = ctx;
     const struct rig_writers *all = operation->all;
+    operation->on_fallback = strcmp(attempt->client->tier, "fallback") == 0;
     mongoc_client_t *client = attempt->client->client;
     return insert(client, all, operation->id, &attempt->error) ||
            (attempt->error.code == DUPLICATE_KEY &&
@@ -63,7 +65,8 @@ static bool try_ours(void *ctx, struct gleaner_try *attempt)
 }
 
 /* What a module is advised to do. */
-static bool write_ours(const struct rig_writers *all, int64_t id, uint32_t left_ms)
+static bool write_ours(const struct rig_writers *all, int64_t id, uint32_t left_ms,
+                       bool *on_fallback)
 {
     struct gleaner_run_options options;
     struct gleaner_error error;
@@ -71,7 +74,9 @@ static bool write_ours(const struct rig_writers *all, int64_t id, uint32_t left_
     gleaner_run_options_init(&options);
     options.is_idempotent = true;
     options.deadline_ms = left_ms < options.deadline_ms ? left_ms : options.deadline_ms;
-    return gleaner_db_run(all->pool->db, &options, try_ours, &operation, &error) == GLEANER_OK;
+    bool ok = gleaner_db_run(all->pool->db, &options, try_ours, &operation, &error) == GLEANER_OK;
+    *on_fallback = operation.on_fallback;
+    return ok;
 }
 
 static bool write_theirs(const struct rig_writers *all, int64_t id)
@@ -91,8 +96,9 @@ static struct rig_write write_one(const struct rig_writers *all, int64_t id)
     for (uint64_t now_ns = write.began_ns; !write.acknowledged && now_ns < deadline_ns;
          now_ns = base_mono_ns()) {
         uint32_t left_ms = (uint32_t)((deadline_ns - now_ns) / BASE_NS_PER_MS + 1);
-        write.acknowledged =
-            all->pool->db != NULL ? write_ours(all, id, left_ms) : write_theirs(all, id);
+        write.acknowledged = all->pool->db != NULL
+                                 ? write_ours(all, id, left_ms, &write.on_fallback)
+                                 : write_theirs(all, id);
         if (!write.acknowledged) {
             write.failures++;
             rig_sleep_ms(BREATH_MS);

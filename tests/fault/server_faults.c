@@ -158,8 +158,8 @@ static int run_codes(uint32_t seconds)
          * the server until its monitor's next answer, up to 10 s; here a fresh connection decides,
          * and nobody waits longer than the server selection of those that are on their way. */
         rig_both(&trial, &options, title,
-                 &(struct rig_bars){.longest_ms = 2500,
-                                    .accepted = codes[i].costs_client ? 2 * (CLIENTS + 4) : 1});
+                 &(struct rig_bars){.longest_ms = 3500,
+                                    .accepted = codes[i].costs_client ? 3 * (CLIENTS + 4) : 1});
         BASE_ASSERT(fixture_mongod_command(server, 0, RIG_DATABASE, "{\"drop\":\"ours\"}", NULL));
         BASE_ASSERT(fixture_mongod_command(server, 0, RIG_DATABASE, "{\"drop\":\"theirs\"}", NULL));
     }
