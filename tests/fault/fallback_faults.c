@@ -94,6 +94,7 @@ static int run_fallback(uint32_t seconds)
     fixture_mongod_kill(primary, 0);
     rig_options(&options, fixture_mongod_uri(primary), CLIENTS);
     options.fallback_uri = fixture_mongod_uri(fallback);
+    options.reconnect_limit = 100; /* two outages in a row are more than ten attempts */
     rig_open_ours(&pool, &options);
     printf("primary dead at the start: tier %s, bar fallback: %s\n", state_of(pool.db).tier,
            rig_verdict(strcmp(state_of(pool.db).tier, "fallback") == 0));
