@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options: defaults, copies, limits. Every number's reason is in README.md. */
 #include "db_internal.h"
+#include "db_limits.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,35 +19,41 @@ static const struct number {
     size_t offset;
     uint32_t fallback, least, most;
 } numbers[] = {
-#define NUMBER(field, fallback, least, most)                                                       \
+#define NUMBER(field, limits)                                                                      \
     {                                                                                              \
-#field, offsetof(struct gleaner_db_options, field), fallback, least, most                  \
+#field, offsetof(struct gleaner_db_options, field), limits                                 \
     }
-    NUMBER(max_pool_size, 10, 1, 100),
-    NUMBER(min_pool_size, 2, 1, 100),
-    NUMBER(max_connecting, 2, 1, 16),
-    NUMBER(max_idle_ms, 60000, 100, UINT32_MAX),
-    NUMBER(server_selection_ms, 2000, 100, 60000),
-    NUMBER(connect_ms, 5000, 50, 120000),
-    NUMBER(socket_ms, 10000, 100, 600000),
-    NUMBER(heartbeat_ms, 10000, 500, 300000),
-    NUMBER(health_interval_ms, 30000, 100, UINT32_MAX),
-    NUMBER(unhealthy_after, 2, 1, 100),
-    NUMBER(pool_check_interval_ms, 45000, 100, UINT32_MAX),
-    NUMBER(connection_check_interval_ms, 60000, 100, UINT32_MAX),
-    NUMBER(refresh_interval_ms, 14400000, 1000, UINT32_MAX),
-    NUMBER(reconnect_limit, 10, 1, 128),
-    NUMBER(reconnect_window_ms, 300000, 1000, UINT32_MAX),
-    NUMBER(backoff_base_ms, 500, 1, 600000),
-    NUMBER(backoff_cap_ms, 30000, 1, 3600000),
-    NUMBER(return_checks, 3, 1, 1000),
-    NUMBER(return_span_ms, 3000, 1, 3600000),
-    NUMBER(driver_pools, 2, 1, SUPERVISOR_MAX_SHARDS),
-    NUMBER(close_wait_ms, 500, 1, 500),
-    NUMBER(max_pool_size_limit, 0, 1, 100), /* its default depends: see default_limit() */
-    NUMBER(slow_ms, 100, 1, UINT32_MAX),
+    NUMBER(max_pool_size, DB_MAX_POOL_SIZE),
+    NUMBER(min_pool_size, DB_MIN_POOL_SIZE),
+    NUMBER(max_connecting, DB_MAX_CONNECTING),
+    NUMBER(max_idle_ms, DB_MAX_IDLE_MS),
+    NUMBER(server_selection_ms, DB_SERVER_SELECTION_MS),
+    NUMBER(connect_ms, DB_CONNECT_MS),
+    NUMBER(socket_ms, DB_SOCKET_MS),
+    NUMBER(heartbeat_ms, DB_HEARTBEAT_MS),
+    NUMBER(health_interval_ms, DB_HEALTH_INTERVAL_MS),
+    NUMBER(unhealthy_after, DB_UNHEALTHY_AFTER),
+    NUMBER(pool_check_interval_ms, DB_POOL_CHECK_INTERVAL_MS),
+    NUMBER(connection_check_interval_ms, DB_CONNECTION_CHECK_INTERVAL_MS),
+    NUMBER(refresh_interval_ms, DB_REFRESH_INTERVAL_MS),
+    NUMBER(reconnect_limit, DB_RECONNECT_LIMIT),
+    NUMBER(reconnect_window_ms, DB_RECONNECT_WINDOW_MS),
+    NUMBER(backoff_base_ms, DB_BACKOFF_BASE_MS),
+    NUMBER(backoff_cap_ms, DB_BACKOFF_CAP_MS),
+    NUMBER(return_checks, DB_RETURN_CHECKS),
+    NUMBER(return_span_ms, DB_RETURN_SPAN_MS),
+    NUMBER(driver_pools, DB_DRIVER_POOLS),
+    NUMBER(close_wait_ms, DB_CLOSE_WAIT_MS),
+    NUMBER(max_pool_size_limit,
+           DB_MAX_POOL_SIZE_LIMIT), /* its default depends: see default_limit() */
+    NUMBER(slow_ms, DB_SLOW_MS),
 #undef NUMBER
 };
+#define MOST_POOLS(otherwise, least, most) most
+#define MOST(limits) MOST_POOLS(limits)
+_Static_assert(MOST(DB_DRIVER_POOLS) == SUPERVISOR_MAX_SHARDS, "the supervisor's table is as long");
+#undef MOST
+#undef MOST_POOLS
 
 /* The table's places are fixed: room to grow is reserved, within reason. */
 static uint32_t default_limit(uint32_t max_pool_size)

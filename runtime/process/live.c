@@ -81,37 +81,56 @@ static void report(const struct settings *before, const struct settings *after, 
                    struct base_buffer *out)
 {
     const struct setting *setting = &settings_table[index];
+    bool is_now = settings_may_change(before, after, index);
     base_log_warn("process", "event=setting_changed key=%s applied=%s", setting->key,
-                  setting->is_live ? "now" : "at_restart");
+                  is_now ? "now" : "at_restart");
     base_buffer_printf(out, "%s = ", setting->key);
     settings_print_value(after, index, out);
     base_buffer_append_str(out, " (was ");
     settings_print_value(before, index, out);
-    base_buffer_append_str(out, setting->is_live ? ")\n" : "): at a restart\n");
+    base_buffer_append_str(out, is_now ? ")\n" : "): at a restart\n");
 }
 
-/* Take over what is live and differs. */
+/* `to` takes over what may change and differs. */
+static enum gleaner_status take_over(struct settings *to, const struct settings *in_force,
+                                     const struct settings *after, struct base_error *error)
+{
+    enum gleaner_status status = GLEANER_OK;
+    for (size_t i = 0; status == GLEANER_OK && i < settings_count; i++) {
+        const struct setting_origin *origin = &after->origins[i];
+        if (is_changed(in_force, after, i) && origin->text != NULL &&
+            settings_may_change(in_force, after, i)) {
+            status = settings_apply(to, i, origin->text, origin, error);
+        }
+    }
+    return status;
+}
+
+/* The rooms are told what will be in force, never what waits for a restart: `after` may name
+ * another server. */
 static enum gleaner_status apply(struct live *live, const struct settings *after,
                                  struct base_buffer *out, struct base_error *error)
 {
-    struct settings *in_force = live->settings;
-    enum gleaner_status status = tell_database(live->work, after, error);
+    const struct settings before = *live->settings;
+    struct settings next = before;
+    next.arena = (struct base_arena){0};
+    enum gleaner_status status = take_over(&next, &before, after, error);
+    if (status == GLEANER_OK) {
+        status = tell_database(live->work, &next, error);
+    }
+    base_arena_fini(&next.arena);
     if (status != GLEANER_OK) {
         return status;
     }
     for (size_t i = 0; i < settings_count; i++) {
-        if (!is_changed(in_force, after, i)) {
-            continue;
-        }
-        report(in_force, after, i, out);
-        const char *text = after->origins[i].text;
-        if (settings_table[i].is_live && text != NULL &&
-            settings_apply(in_force, i, text, &after->origins[i], error) != GLEANER_OK) {
-            return GLEANER_E_NOMEM; /* it was read once already: nothing else can fail */
+        if (is_changed(&before, after, i)) {
+            report(&before, after, i, out);
         }
     }
-    tell_rooms(live->work, in_force);
-    return GLEANER_OK;
+    /* The texts were read once already: no memory is the only failure that is left. */
+    status = take_over(live->settings, &before, after, error);
+    tell_rooms(live->work, live->settings);
+    return status;
 }
 
 /* ---- gleaner set ---- */
@@ -137,6 +156,18 @@ static enum gleaner_status set_one(struct settings *candidate, char *line, struc
     return settings_apply(candidate, index, equals + 1, &origin, error);
 }
 
+static enum gleaner_status check_server(const struct settings *in_force,
+                                        const struct settings *candidate, struct base_error *error)
+{
+    if (settings_same_place(in_force->target, candidate->target)) {
+        return GLEANER_OK;
+    }
+    return base_error_set(error, GLEANER_E_CONFIG,
+                          "database.uri: user, password and options can change while the process "
+                          "runs; another server or database needs a restart, because leases, "
+                          "frontier and spool are of this one");
+}
+
 enum gleaner_status live_set(struct live *live, const char *text, struct base_buffer *out,
                              struct base_error *error)
 {
@@ -153,6 +184,9 @@ enum gleaner_status live_set(struct live *live, const char *text, struct base_bu
     }
     if (status == GLEANER_OK) {
         status = settings_check(&candidate, error);
+    }
+    if (status == GLEANER_OK) {
+        status = check_server(live->settings, &candidate, error);
     }
     if (status == GLEANER_OK) {
         status = apply(live, &candidate, out, error);

@@ -166,7 +166,7 @@ void settings_print_value(const struct settings *settings, size_t index, struct 
 
 /**
  * Do both connection strings lead to the same hosts and the same database? Users, passwords and
- * options may differ; so may the order of the hosts not. A database that is named beside the URI
+ * options may differ; the hosts and their order may not. A database that is named beside the URI
  * comes after a space ("URI NAME"), as the spool notes its owner. `embedded`, `none` are places of
  * their own.
  */
@@ -175,6 +175,8 @@ bool settings_same_place(const char *a, const char *b);
 /** The groups of a command's options (commands.c). */
 unsigned settings_groups_of(const char *command);
 
+/** May a running process take over `after`'s value of this setting? */
+bool settings_may_change(const struct settings *before, const struct settings *after, size_t index);
 bool settings_wants_server(const struct settings *settings);
 bool settings_wants_nothing_kept(const struct settings *settings);
 /** True when somebody set it: not the default. `field` is &settings->member. */

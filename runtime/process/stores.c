@@ -10,9 +10,9 @@
 
 /* ---- libgleaner ---- */
 
-/* Every command ends with its process, and main leaves by _exit() while driver pools are still
- * being destroyed: half a second that nobody need wait for. */
-#define EXIT_WAIT_MS 20
+/* The pool's table is as long from the start: max_pool_size may be set to anything that is allowed
+ * while the process runs. */
+#define POOL_SIZE_LIMIT 100
 
 static uint32_t narrow(uint64_t value)
 {
@@ -46,7 +46,13 @@ void work_db_options(const struct settings *s, struct gleaner_db_options *o)
     o->return_checks = narrow(s->return_checks);
     o->return_span_ms = narrow(s->return_span_ms);
     o->no_retry_writes = !s->retry_writes;
-    o->close_wait_ms = EXIT_WAIT_MS;
+    o->wait_queue_timeout_ms = narrow(s->wait_queue_timeout_ms);
+    o->driver_pools = narrow(s->driver_pools);
+    /* Every command ends with its process, and main leaves by _exit() while driver pools are still
+     * being destroyed: half a second that nobody need wait for, so the default is short. */
+    o->close_wait_ms = narrow(s->close_wait_ms);
+    o->slow_ms = narrow(s->slow_ms);
+    o->max_pool_size_limit = POOL_SIZE_LIMIT;
 }
 
 enum gleaner_status work_open_db(const struct settings *settings, struct gleaner_db **out,
@@ -148,9 +154,9 @@ static enum gleaner_status open_local(struct work *work, struct base_error *erro
 
 /* ---- the spool's owner ---- */
 
-/* Documents in the spool belong to the server they could not reach. Replaying them to another one
- * because somebody changed --to would be split brain, so the data directory remembers its server
- * and the remote is not used before this was checked. */
+/* Documents in the spool belong to the server they could not reach, whoever logs in there.
+ * Replaying them to another one because somebody changed --to would be split brain, so the data
+ * directory remembers its server and the remote is not used before this was checked. */
 static enum gleaner_status check_spool_owner(struct work *work, struct base_error *error)
 {
     char mine[700];
@@ -160,7 +166,8 @@ static enum gleaner_status check_spool_owner(struct work *work, struct base_erro
     struct base_buffer owner = {0};
     store_tiered_spool(work->tiered, &spool);
     enum gleaner_status status = store_meta_get(work->local, "spool/target", &owner, NULL);
-    bool is_other = status == GLEANER_OK && strcmp(owner.data, mine) != 0;
+    bool is_known = status == GLEANER_OK && strcmp(owner.data, mine) == 0;
+    bool is_other = status == GLEANER_OK && !settings_same_place(owner.data, mine);
     if (is_other && spool.documents > 0) {
         status =
             base_error_set(error, GLEANER_E_CONFIG,
@@ -168,7 +175,7 @@ static enum gleaner_status check_spool_owner(struct work *work, struct base_erro
                            "spool drain), take them out (gleaner spool export), or use another "
                            "--data directory",
                            work->data, (unsigned long long)spool.documents, owner.data);
-    } else if (status == GLEANER_E_NOT_FOUND || is_other) {
+    } else if (status == GLEANER_E_NOT_FOUND || (status == GLEANER_OK && !is_known)) {
         status = store_meta_put(work->local, "spool/target", mine, error);
     }
     base_buffer_fini(&owner);

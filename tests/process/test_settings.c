@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "mongo.h"
+#include "process_internal.h"
 #include "settings_rig.h"
+#include "sync.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,4 +170,79 @@ Test(settings, a_key_is_found_and_a_wrong_one_answered_with_the_nearest)
     cr_assert_eq(settings_find("fetch.delay", &index, &rig.error), GLEANER_E_CONFIG);
     ASSERT_SAYS("did you mean fetch.delay_ms?");
     cr_assert_eq(settings_find("command.json", &index, &rig.error), GLEANER_E_CONFIG);
+}
+
+Test(settings, a_place_is_hosts_and_database_whoever_goes_there)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } table[] = {
+        {"mongodb://h:1/app", "mongodb://h:1/app", true},
+        {"mongodb://h/app", "mongodb://u:p@h/app?tls=true", true},
+        {"mongodb://old:***@h,i/app name", "mongodb://new:p%40@h,i/app?x=a@b/c name", true},
+        {"mongodb://h", "mongodb://h/?w=1", true},
+        {"mongodb://h/app", "mongodb://h/app2", false},
+        {"mongodb://h/app", "mongodb://h", false},
+        {"mongodb://h/app", "mongodb://i/app", false},
+        {"mongodb://h,i/app", "mongodb://h/app", false},
+        {"mongodb://h/app", "mongodb+srv://h/app", false},
+        {"mongodb://h/app ", "mongodb://h/app other", false},
+        {"mongodb://h@i/app", "mongodb://h/app", false},
+        {"embedded", "embedded", true},
+        {"embedded", "none", false},
+        {"embedded", "mongodb://h/app", false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        cr_expect_eq(settings_same_place(table[i].a, table[i].b), table[i].is_same, "%s %s",
+                     table[i].a, table[i].b);
+        cr_expect_eq(settings_same_place(table[i].b, table[i].a), table[i].is_same, "%s %s",
+                     table[i].b, table[i].a);
+    }
+}
+
+/* ---- one source of limits: what is accepted here, libgleaner accepts ---- */
+
+static enum gleaner_status open_with(const struct setting *setting, uint64_t value)
+{
+    struct settings s = rig.settings;
+    bool is_base = setting->offset == offsetof(struct settings, backoff_base_ms);
+    *(uint64_t *)(void *)((char *)&s + setting->offset) = value;
+    if (is_base) {
+        s.backoff_cap_ms = 3600000; /* the two have a rule between them */
+    } else {
+        s.backoff_base_ms = 1;
+    }
+    struct gleaner_db_options options;
+    work_db_options(&s, &options);
+    options.uri = NULL;
+    struct gleaner_db *db = NULL;
+    enum gleaner_status status = gleaner_db_open(&options, &db, NULL);
+    if (status == GLEANER_OK) {
+        (void)gleaner_db_close(&db, 100);
+    }
+    return status;
+}
+
+Test(settings, what_a_number_of_the_database_may_be_is_what_libgleaner_takes)
+{
+    sync_init();
+    mongo_init();
+    rig_load(&rig, NULL);
+    size_t checked = 0;
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings_table[i];
+        if (strncmp(setting->key, "database.", 9) != 0 || setting->type != SETTING_NUMBER ||
+            setting->offset == offsetof(struct settings, operation_ms)) {
+            continue;
+        }
+        cr_expect_eq(open_with(setting, setting->min), GLEANER_OK, "%s least", setting->key);
+        cr_expect_eq(open_with(setting, setting->max), GLEANER_OK, "%s most", setting->key);
+        if (setting->max < UINT32_MAX) {
+            cr_expect_eq(open_with(setting, setting->max + 1), GLEANER_E_CONFIG,
+                         "%s: libgleaner takes more", setting->key);
+        }
+        checked++;
+    }
+    cr_assert_geq(checked, 23);
 }

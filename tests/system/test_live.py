@@ -100,7 +100,33 @@ class Live(rig.Case):
         self.assertIn("database.max_pool_size = 6 (was 10)\n", self.set("database.max_pool_size=6", "database.health_interval_ms=5000"))
         out, _ = self.run_gleaner("status", "--data", self.data)
         self.assertIn(" of 6:", out)
-        self.assertIn("database.uri cannot change", self.set("database.uri=embedded", code=2))
+        self.assertIn("database.max_pool_size = 60 (was 6)\n", self.set("database.max_pool_size=60", "database.slow_ms=250",
+                                                                       "database.driver_pools=3"))
+        self.assertIn(" of 60:", self.run_gleaner("status", "--data", self.data)[0])
+        self.assertEqual(self.in_force("database.slow_ms"), ("250", "set at run time"))
+        self.stop(process)
+
+    def test_the_server_can_be_reached_in_another_way_but_not_be_another_one(self):
+        mongod = self.mongod()
+
+        def write(uri):
+            with open(f"{self.home}/c.yaml", "w") as f:
+                f.write(f"database:\n  uri: {uri}\n")
+        write(mongod.uri)
+        process = self.serve("--config", "c.yaml")
+        for uri in ("embedded", "none", f"{mongod.uri}2", mongod.uri.replace("127.0.0.1", "localhost")):
+            with self.subTest(uri=uri):
+                self.assertIn("another server or database needs a restart", self.set(f"database.uri={uri}", code=2))
+                write(uri)  # a file that names another one is for the next start
+                self.assertIn("): at a restart\n", self.run_gleaner("reload", "--data", self.data)[0])
+                self.assertEqual(self.in_force("database.uri"), (mongod.uri, "c.yaml:2"))
+        self.assertIn("database.name cannot change", self.set("database.name=other", code=2))
+        write(f"{mongod.uri}?retryReads=false")
+        out, _ = self.run_gleaner("reload", "--data", self.data)
+        self.assertIn(f"database.uri = {mongod.uri}?retryReads=false (was {mongod.uri})\n", out)
+        out = self.set(f"database.uri={mongod.uri}?retryReads=true")
+        self.assertIn(f"database.uri = {mongod.uri}?retryReads=true (was", out)
+        self.assertEqual(self.in_force("database.uri"), (f"{mongod.uri}?retryReads=true", "set at run time"))
         self.stop(process)
 
 
