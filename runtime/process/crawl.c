@@ -207,7 +207,10 @@ static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
 {
     struct work *work = &crawl->work;
     /* What can be refused comes first: a crawl that never began is none to resume. */
-    enum gleaner_status status = work_load_modules(work, error);
+    enum gleaner_status status = sinks_check(work->settings, error);
+    if (status == GLEANER_OK) {
+        status = work_load_modules(work, error);
+    }
     if (status == GLEANER_OK) {
         status = work_start_fetch(work, error);
     }
@@ -216,6 +219,10 @@ static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
     }
     if (status == GLEANER_OK) {
         status = open_frontier(crawl, error);
+    }
+    if (status == GLEANER_OK) {
+        status = sinks_open(work, home_of(crawl), crawl->name, crawl->is_resumed,
+                            work_threads(work->settings), error);
     }
     if (status == GLEANER_OK) {
         wait_for_server(crawl);
@@ -335,6 +342,9 @@ static enum exit_code finish(struct crawl *crawl)
     enum exit_code code = judge(crawl, &figures, is_done, how, sizeof how);
     progress_end(&crawl->progress);
     bool is_shown = summary_print(work, &figures, code, how);
+    if (work->settings->progress) {
+        sinks_print(work);
+    }
     return is_shown || code != EXIT_COMPLETE ? code : EXIT_OTHER;
 }
 

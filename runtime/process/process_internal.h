@@ -77,6 +77,7 @@ struct work {
     struct queue *queue;
     struct fetch_engine *fetch;
     struct module_registry *modules;
+    struct sinks *sinks; /* --also; NULL = none */
     struct worker_group *workers;
     struct admin_sources sources;
     struct admin_server *server;
@@ -205,6 +206,26 @@ void progress_end(struct progress *progress);
 /** False, with a message, when standard output takes nothing (a closed pipe is no failure). */
 bool summary_print(const struct work *work, const struct admin_figures *figures,
                    enum exit_code code, const char *how_it_ended);
+
+/** Worker threads: as configured, or one for each processor. */
+uint32_t work_threads(const struct settings *settings);
+
+/* ---- files beside the store (sinks.c) ---- */
+
+/** Does a file want the headers of answers? */
+bool sinks_want_headers(const struct settings *settings);
+GLEANER_MUST_CHECK enum gleaner_status sinks_check(const struct settings *settings,
+                                                   struct base_error *error);
+/** Open those of --also into work->sinks; `home` keeps where the crawl began in each. [startup] */
+GLEANER_MUST_CHECK enum gleaner_status sinks_open(struct work *work, struct store *home,
+                                                  const char *crawl, bool is_resumed,
+                                                  uint32_t threads, struct base_error *error);
+/** NULL accepted, NULL given then. */
+const struct worker_tap *sinks_tap(const struct sinks *sinks);
+/** A line for each on standard error. */
+void sinks_print(const struct work *work);
+/** After the workers. NULL accepted. */
+void sinks_close(struct sinks **sinks);
 
 /* ---- commands ---- */
 

@@ -111,9 +111,9 @@ struct settings {
     uint64_t spool_max_mb, spool_wait_ms, drain_documents_per_s;
 
     uint64_t depth, pages, max_path_repeats, max_url_bytes, host_pages, query_variants,
-        date_variants, sitemap_urls;
+        date_variants, sitemap_urls, also_max_mb;
     bool same_host, sitemaps;
-    struct setting_list include, exclude, include_regex, exclude_regex;
+    struct setting_list also, include, exclude, include_regex, exclude_regex;
     const char *content, *frontier;
 
     uint64_t concurrency, per_host, delay_ms, fetchers, http_connect_ms, first_byte_ms, total_ms,

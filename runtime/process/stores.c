@@ -267,6 +267,7 @@ void work_close(struct work *work)
         worker_group_request_stop(work->workers, base_mono_ns());
         worker_group_join(&work->workers);
     }
+    sinks_close(&work->sinks);
     if (work->fetch != NULL) {
         fetch_engine_stop(&work->fetch);
     }

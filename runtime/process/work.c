@@ -41,6 +41,7 @@ void work_fetch_options(const struct settings *s, struct fetch_options *o)
     o->no_proxy = s->no_proxy;
     o->allow_net = s->allow_net.items;
     o->allow_net_count = s->allow_net.count;
+    o->keep_headers = sinks_want_headers(s);
     if (s->ca_file != NULL) {
         o->ca_file = s->ca_file;
     }
@@ -121,6 +122,14 @@ struct worker_live work_worker_live(const struct settings *s, enum work_kind kin
     };
 }
 
+uint32_t work_threads(const struct settings *settings)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return settings->threads != 0 ? narrow(settings->threads)
+           : processors > 0       ? (uint32_t)processors
+                                  : 1;
+}
+
 enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
                                        struct base_error *error)
 {
@@ -129,7 +138,7 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
     char suspects[sizeof work->data + 32];
     (void)snprintf(suspects, sizeof suspects, "%s/gleaner.suspects", work->data);
     const struct worker_options options = {
-        .threads = narrow(s->threads),
+        .threads = work_threads(s),
         .fetch = work->fetch,
         .queue = work->queue,
         .modules = work->modules,
@@ -147,6 +156,7 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
         .give_up_ms = live.give_up_ms,
         /* A service on a server alone has no directory of its own. */
         .suspects_path = work->local != NULL ? suspects : NULL,
+        .tap = sinks_tap(work->sinks),
         .setting = settings_of_module,
         .setting_ctx = (void *)(uintptr_t)s,
     };

@@ -103,7 +103,7 @@ static enum gleaner_status read_segment(struct sink *sink, uint64_t from, bool i
         return status;
     }
     sink->offset = scan.end;
-    if (scan.end == 0 && size > 0) {
+    if (scan.end == 0 && size > 0 && !is_ours) {
         return base_error_set(error, GLEANER_E_INVALID,
                               "%s: holds something else than this format; it is left as it is",
                               sink->path);

@@ -82,6 +82,8 @@ struct sink_page {
 /** WARC takes it, the others do not. */
 GLEANER_MUST_CHECK enum gleaner_status sink_stage_page(struct sink_stage *stage,
                                                        const struct sink_page *page);
+/** Take back the documents: they will be staged again. Pages stay. */
+void sink_stage_drop_documents(struct sink_stage *stage);
 size_t sink_stage_bytes(const struct sink_stage *stage);
 
 /**

@@ -38,6 +38,14 @@ void sink_stage_destroy(struct sink_stage **stage)
     }
 }
 
+void sink_stage_drop_documents(struct sink_stage *stage)
+{
+    if (stage->sink->format != SINK_WARC) { /* those have nothing else */
+        stage->count = 0;
+        stage->bytes.len = 0;
+    }
+}
+
 size_t sink_stage_bytes(const struct sink_stage *stage)
 {
     return stage->bytes.len;

@@ -151,6 +151,7 @@ static void forget(struct worker *worker)
     batch->count = 0;
     batch->oldest_ns = 0;
     batch->result_bytes = 0;
+    batch->tapped = 0;
     batch->host_count = 0;
     document_list_reset(&batch->documents);
     queue_links_reset(&batch->links);
@@ -185,6 +186,24 @@ static void settle_worked(struct worker *worker, const struct store_settled *set
     }
 }
 
+/* Files before the store: who is killed in between does the pages again and finds them there. */
+static enum gleaner_status tell_tap(struct worker *worker, struct base_error *error)
+{
+    const struct worker_tap *tap = worker->group->options.tap;
+    struct batch *batch = &worker->batch;
+    size_t count = batch->documents.count;
+    if (tap == NULL || (batch->tapped == count && !batch->has_tapped_pages)) {
+        return GLEANER_OK;
+    }
+    enum gleaner_status status =
+        tap->settling(tap->ctx, worker->index, batch->resolved, batch->tapped, count, error);
+    if (status == GLEANER_OK) {
+        batch->tapped = count;
+        batch->has_tapped_pages = false;
+    }
+    return status;
+}
+
 bool batch_settle(struct worker *worker)
 {
     struct worker_group *group = worker->group;
@@ -209,6 +228,9 @@ bool batch_settle(struct worker *worker)
     enum gleaner_status status =
         is_resolved ? hosts_note(worker, &error)
                     : base_error_set(&error, GLEANER_E_NOMEM, "no memory to settle a batch");
+    if (status == GLEANER_OK) {
+        status = tell_tap(worker, &error);
+    }
     if (status == GLEANER_OK) {
         status = queue_settle(group->options.queue, &settlement, &settled, &error);
     }

@@ -271,12 +271,34 @@ static void postpone(struct worker *worker, struct held_job *held,
     batch_add(worker, held, &outcome);
 }
 
+/* False: it could not be kept, and the job has its outcome. */
+static bool show_to_tap(struct worker *worker, struct held_job *held,
+                        const struct fetch_result *result)
+{
+    const struct worker_tap *tap = worker->group->options.tap;
+    if (tap == NULL || result->headers == NULL || sitemap_is_one(&held->job) ||
+        (result->fetch_class != FETCH_OK && result->fetch_class != FETCH_REDIRECT)) {
+        return true;
+    }
+    uint64_t bytes = tap->page(tap->ctx, worker->index, result, &held->job);
+    if (bytes == UINT64_MAX) {
+        fail(worker, held, false, 0, "memory", "no memory to keep the page as it came");
+        return false;
+    }
+    worker->batch.result_bytes += bytes;
+    worker->batch.has_tapped_pages |= bytes > 0;
+    return true;
+}
+
 void page_process(struct worker *worker, struct fetch_result *result)
 {
     struct held_job *held = result->user;
     struct store_outcome outcome;
 
     hosts_learn(worker, result);
+    if (!show_to_tap(worker, held, result)) {
+        return;
+    }
     switch (result->fetch_class) {
     case FETCH_OK:
         if (sitemap_is_one(&held->job)) {

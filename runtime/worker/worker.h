@@ -14,6 +14,7 @@
 #include "fetch.h"
 #include "module.h"
 #include "queue.h"
+#include "store.h"
 
 struct gleaner_db;
 struct worker_group;
@@ -27,6 +28,22 @@ GLEANER_MUST_CHECK enum gleaner_status worker_shares_create(uint64_t delay_ms,
 void worker_shares_destroy(struct worker_shares **shares);
 /** fetch_options.may_start with the shares as its context. Thread: [any]; wait-free. */
 bool worker_shares_may_start(void *ctx, const char *name, size_t len);
+
+/* Somebody who looks on and may object: files beside the store. Each worker calls with its own
+ * index, one call at a time. */
+struct worker_tap {
+    /** What is about to be settled, of which `first` documents were accepted before (an attempt to
+     *  settle that failed). An error is one of storage: nothing is settled, and it is called again
+     *  later. */
+    enum gleaner_status (*settling)(void *ctx, uint32_t worker,
+                                    const struct store_document *documents, size_t first,
+                                    size_t count, struct base_error *error);
+    /** A page or a redirect as it came, before a module sees it. Returns the bytes that it keeps
+     *  until the next settling; UINT64_MAX: it had no memory for it, and the job is repeated. */
+    uint64_t (*page)(void *ctx, uint32_t worker, const struct fetch_result *result,
+                     const struct store_job *job);
+    void *ctx;
+};
 
 struct worker_options {
     uint32_t threads;           /* default: processors */
@@ -54,6 +71,7 @@ struct worker_options {
     const char *suspects_path;
     const char *(*setting)(void *ctx, const char *module, const char *name);
     void *setting_ctx;
+    const struct worker_tap *tap; /* borrowed; NULL = nobody */
 };
 
 /** The host services given to modules: pass to module_registry_create(). */

@@ -78,7 +78,9 @@ struct batch {
     struct store_host *hosts; /* to be noted with it; names in the arena */
     size_t host_count, host_cap;
     struct base_arena arena;         /* classes, reasons, results */
-    uint64_t result_bytes;           /* of results in the arena */
+    uint64_t result_bytes;           /* of results in the arena, and of what the tap keeps */
+    size_t tapped;                   /* so many of the documents the tap has accepted */
+    bool has_tapped_pages;           /* it keeps pages since the last settling */
     uint64_t oldest_ns;              /* when the first outcome came in; 0 = empty */
     struct store_document *resolved; /* of the settle under way; kept between settles */
     size_t resolved_cap;

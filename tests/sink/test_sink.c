@@ -182,6 +182,15 @@ ParameterizedTest(struct way *way, sink, a_file_of_something_else_is_left_alone)
     free(text);
 }
 
+Test(sink, half_a_first_record_of_this_crawl_is_cut)
+{
+    rig_append("a.jsonl", "{ \"_id\" : {", 10);
+    struct sink *sink = rig_sink(SINK_JSONL, "a.jsonl", "0:0", 0);
+    cr_expect_eq(rig_write(sink, 1), GLEANER_OK);
+    sink_close(&sink);
+    expect_records(&ways[0], 1);
+}
+
 Test(sink, a_second_writer_is_refused)
 {
     struct sink *first = rig_sink(SINK_JSONL, "a.jsonl", NULL, 0), *second = NULL;
