@@ -33,6 +33,14 @@ const struct command commands[] = {
      GROUP_DATABASE | GROUP_STORE | GROUP_WORKER | GROUP_LOG | GROUP_ANY | GROUP_JSON |
          GROUP_ONLY_SCAN,
      command_scan},
+    {"search", "QUERY [options]", "find words in the stored documents",
+     "All words must be there, -word must not, \"two words\" stand together. Exit code 1: nothing "
+     "found.\n"
+     "Works beside a running process; a server needs a text index once (--make-index).\n"
+     "  gleaner search 'asyncio -trio \"event loop\"' --limit 5\n"
+     "  gleaner search notes --collection bambicontents --to mongodb://localhost/app\n",
+     GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_JSON | GROUP_ONLY_SEARCH,
+     command_search},
     {"export", "[options]", "print the stored documents",
      "Works beside a running process. CSV has the columns of the first document.\n"
      "  gleaner export --format csv > pages.csv\n",

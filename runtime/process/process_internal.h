@@ -258,6 +258,8 @@ int command_url(struct settings *settings, int argc, char *const argv[]);
 int command_fetch(struct settings *settings, int argc, char *const argv[]);
 int command_sitemap(struct settings *settings, int argc, char *const argv[]);
 int command_spool(struct settings *settings, int argc, char *const argv[]);
+/* searching.c */
+int command_search(struct settings *settings, int argc, char *const argv[]);
 /* scanning.c */
 int command_scan(struct settings *settings, int argc, char *const argv[]);
 

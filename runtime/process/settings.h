@@ -43,6 +43,7 @@ enum setting_group {
     GROUP_PAGE_URL = 1 << 23, /* a FILE may stand in for a URL */
     GROUP_BATCH = 1 << 24,
     GROUP_ONLY_SCAN = 1 << 26,
+    GROUP_ONLY_SEARCH = 1 << 27,
     GROUP_ONLY_CRAWL = 1 << 8,
     GROUP_ONLY_SUBMIT = 1 << 9,
     GROUP_ONLY_EXPORT = 1 << 10,
@@ -127,7 +128,7 @@ struct settings {
     const char *module_dir;
     struct setting_list modules, module_settings;
 
-    uint64_t scan_depth, scan_files, scan_file_bytes, scan_mb;
+    uint64_t scan_depth, scan_files, scan_file_bytes, scan_mb, search_limit;
 
     const char *log_level;
     uint64_t drain_ms, storage_patience_ms;
@@ -136,7 +137,7 @@ struct settings {
     /* command line only */
     const char *config_file, *env_file, *format, *job_type;
     const char *agent, *robots_file, *page_url;
-    bool json, fresh, help, batch, verbose, live;
+    bool json, fresh, help, batch, verbose, live, make_index;
 };
 
 extern const struct setting settings_table[];

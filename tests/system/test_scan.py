@@ -39,6 +39,34 @@ class Scan(rig.Case):
         self.assertEqual((report["spooled"], report["waiting"]), (2, 2))
         self.assertIn("Title of a", self.run_it("spool", "export"))
 
+    def hits(self, *arguments, code=0):
+        lines = self.run_it("search", *arguments, "--collection", "bambicontents", "--json", code=code).splitlines()
+        return {json.loads(line)["title"] for line in lines}
+
+    def check_search(self, *to):
+        self.run_it("scan", "notes", *to)
+        self.assertEqual(self.hits("words", "--make-index" if to else "--json", *to), {"Title of a", "b.txt"})
+        self.assertEqual(self.hits("WORDS -title", *to), {"b.txt"})
+        self.assertEqual(self.hits('"of a"', *to), {"Title of a"})
+        self.assertEqual(len(self.hits("words", "--limit", "1", *to)), 1)
+        self.assertEqual(self.hits("nowhere", *to, code=1), set())
+        with open(f"{self.home}/notes/below/b.txt", "w") as f:
+            f.write("other\n")
+        self.run_it("scan", "notes", *to)
+        self.assertEqual(self.hits("words", *to), {"Title of a"})
+        self.run_it("search", "-only", *to, code=2)
+
+    def test_search_in_the_embedded_store(self):
+        self.tree()
+        self.check_search()
+
+    def test_search_on_a_server(self):
+        self.tree()
+        uri = self.mongod().uri
+        self.run_it("scan", "notes", "--to", uri)
+        self.run_it("search", "words", "--collection", "bambicontents", "--to", uri, code=2)
+        self.check_search("--to", uri)
+
     def test_a_wrong_directory_is_named(self):
         self.run_it("scan", "nowhere", code=2)
         self.run_it("scan", code=2)
