@@ -62,6 +62,30 @@ void mongo_classify(const struct _bson_error_t *error, const struct _bson_t *rep
 /** Class of a bare server code, as in writeErrors[].code and writeConcernError.code. */
 enum mongo_error_class mongo_classify_code(uint32_t server_code);
 
+/* ---- seeds: where a URI leads, for those who look without the driver ---- */
+
+#define MONGO_SEEDS_MAX 16
+struct mongo_seed {
+    char host[256];
+    char port[8];
+};
+struct mongo_seeds {
+    uint32_t count; /**< 0: none that TCP reaches (a socket in the file system) */
+    struct mongo_seed at[MONGO_SEEDS_MAX];
+    bool uses_tls;
+    bool is_set; /**< writes go to one of several members: who answers need not be that one */
+};
+/**
+ * The hosts of a URI; those of mongodb+srv:// are looked up.
+ *
+ * Thread: [connector]. With mongodb+srv:// it blocks for the name server, some seconds when that is
+ *         silent.
+ * Errors: GLEANER_E_CONFIG as mongo_uri_check(), GLEANER_E_TIMEOUT the name server does not answer,
+ *         GLEANER_E_NETWORK it knows no such name.
+ */
+GLEANER_MUST_CHECK enum gleaner_status mongo_seeds_find(const char *uri, struct mongo_seeds *out,
+                                                        struct base_error *error);
+
 /* ---- endpoint ---- */
 
 struct mongo_options {
