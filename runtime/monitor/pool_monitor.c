@@ -19,7 +19,8 @@ void pool_monitor_measure(struct monitors *monitors, uint64_t now_ns)
     alerts_measure(alerts, ALERT_POOL_USED,
                    max_size > 0 ? (int64_t)stats.in_use * 100 / max_size : 0);
     alerts_measure(alerts, ALERT_WAITING, stats.waiting);
-    alerts_measure(alerts, ALERT_STUCK, counts.stuck);
+    alerts_measure_with(alerts, ALERT_STUCK, counts.stuck,
+                        supervisor_verdict(monitors->supervisor));
     uint32_t limit = monitors->config.reconnect_limit;
     if (limit > 0) {
         uint32_t left = counts.reconnect_tokens < limit ? counts.reconnect_tokens : limit;

@@ -222,8 +222,10 @@ static void take_up(struct tier *tier)
     tier->probe_client = NULL;
     tier->probe_endpoint = NULL;
     tier->lent = NULL;
-    tier->address[0] = '\0';
-    tier->was_answering = false;
+    tier->poked.count = 0;
+    tier->was_refused = false;
+    return_forget(tier);
+    witness_forget(tier);
     tier->good_checks = 0;
 }
 

@@ -164,10 +164,10 @@ uint64_t crew_watch(void *ctx, uint64_t now_ns)
         job->is_condemned = true;
         atomic_fetch_add_explicit(&supervisor->stuck, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&supervisor->condemned, 1, memory_order_relaxed);
-        base_log_warn("supervisor", "event=condemned kind=%s tier=%s age_ms=%llu why=\"no answer\"",
+        base_log_warn("supervisor", "event=condemned kind=%s tier=%s age_ms=%llu",
                       job_kind_name(job->kind), connection_tier_name(job->tier),
                       (unsigned long long)((now_ns - job->started_ns) / BASE_NS_PER_MS));
-        supervisor_job_overdue(supervisor, job, now_ns);
+        supervisor_job_overdue(supervisor, job, now_ns); /* asks the witnesses, who say why */
     }
     return next;
 }

@@ -57,10 +57,11 @@ static enum gleaner_status ping(void *ctx, void *client, struct mongo_error *err
     return mongo_client_ping(client, error);
 }
 
-static bool poke_address(void *ctx, const char *text, uint32_t timeout_ms)
+static void poke_seeds(void *ctx, const char *uri, uint32_t timeout_ms,
+                       const _Atomic bool *must_end, struct poke_report *out)
 {
     (void)ctx;
-    return poke(text, timeout_ms);
+    poke(uri, timeout_ms, must_end, out);
 }
 
 static enum gleaner_status server_connections(void *ctx, void *client,
@@ -96,7 +97,7 @@ struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *sha
         .connect = connect_client,
         .destroy = destroy_client,
         .ping = ping,
-        .poke = poke_address,
+        .poke = poke_seeds,
         .server_connections = server_connections,
         .known = known,
     };

@@ -10,7 +10,8 @@
 #define PROBE_CLIENTS 8
 #define LISTEN_WAIT_MS 2000
 #define LISTEN_LOOK_MS 20
-#define POKE_MS 500 /* a silent server must not outlast the interval between two */
+#define FIRST_LOOK_MS 250
+#define POKE_PART 10 /* 1/10 of connect_ms is left when a poke of a frozen server gives up */
 
 struct job *job_create(struct supervisor *supervisor, enum job_kind kind, enum connection_tier tier)
 {
@@ -133,6 +134,25 @@ static void await_listener(const struct job *job)
     }
 }
 
+static void poke_target(struct job *job, uint32_t timeout_ms)
+{
+    const struct supervisor_driver *driver = &job->supervisor->config.driver;
+    driver->poke(driver->ctx, job->target->uri, timeout_ms, &job->supervisor->stop_requested,
+                 &job->poke);
+}
+
+/* The server in use is under suspicion. Where TCP is refused the driver would look five times in
+ * two seconds and then say "no suitable servers": one look of our own says it now. */
+static bool is_plainly_gone(struct job *job)
+{
+    bool is_told = atomic_load_explicit(&job->target->listens_here, memory_order_relaxed);
+    if (job->kind != JOB_PROBE || is_told || job->supervisor->config.driver.poke == NULL) {
+        return false;
+    }
+    poke_target(job, FIRST_LOOK_MS);
+    return job->poke.answer == POKE_REFUSED || job->poke.answer == POKE_UNREACHABLE;
+}
+
 /* A fresh connection that answers a ping; it replaces the probe client. */
 static enum gleaner_status probe(struct job *job)
 {
@@ -142,8 +162,13 @@ static enum gleaner_status probe(struct job *job)
     }
     if (is_absent(job)) {
         job->is_absent = true;
+        job->poke.answer = POKE_REFUSED;
         job->answer.error.error_class = MONGO_RECONNECT;
         return fail(job, GLEANER_E_NETWORK, "no process listens on the server's port");
+    }
+    if (is_plainly_gone(job)) {
+        job->answer.error.error_class = MONGO_RECONNECT;
+        return GLEANER_E_NETWORK;
     }
     if (job->probe_endpoint == NULL) {
         job->probe_endpoint = open_endpoint(job, 1, "probe", PROBE_CLIENTS, &status);
@@ -214,11 +239,13 @@ static enum gleaner_status call(struct job *job)
 
 static enum gleaner_status poke_once(struct job *job)
 {
-    const struct supervisor_driver *driver = &job->supervisor->config.driver;
     if (is_absent(job)) {
+        job->poke.answer = POKE_REFUSED;
         return GLEANER_E_DOWN;
     }
-    return driver->poke(driver->ctx, job->address, POKE_MS) ? GLEANER_OK : GLEANER_E_DOWN;
+    uint32_t connect_ms = (uint32_t)((job->deadline_ns - job->started_ns) / BASE_NS_PER_MS);
+    poke_target(job, connect_ms - connect_ms / POKE_PART);
+    return poke_is_good(job->poke.answer) ? GLEANER_OK : GLEANER_E_DOWN;
 }
 
 void job_run(struct job *job)

@@ -136,7 +136,9 @@ uint64_t recover_attempt(void *ctx, uint64_t now_ns)
         }
     } else if (has_nothing_now(phase) ||
                (phase == CONNECTION_FALLBACK && primary->good_checks == 0)) {
-        (void)recover_try(supervisor, STORM_TIMER, now_ns);
+        if (!return_ask_first(supervisor, now_ns)) {
+            (void)recover_try(supervisor, STORM_TIMER, now_ns);
+        }
     } else if (phase == CONNECTION_FALLBACK) {
         look_again(supervisor, primary, now_ns);
     }
@@ -151,6 +153,12 @@ void recover_start(struct supervisor *supervisor, uint64_t now_ns)
 static uint64_t plan_next_attempt(struct supervisor *supervisor, uint64_t now_ns)
 {
     uint64_t due_ns = storm_next_ns(&supervisor->storm, now_ns);
+    if (supervisor->tiers[CONNECTION_PRIMARY].was_refused &&
+        supervisor_phase(supervisor) != CONNECTION_RECONNECTING) {
+        /* the same password again gets the same answer: tokens are for what time can heal */
+        uint64_t refused_ns = now_ns + 2 * supervisor->storm.cap_ns;
+        due_ns = due_ns > refused_ns ? due_ns : refused_ns;
+    }
     supervisor_run_task_at(supervisor, supervisor->task_attempt, due_ns);
     return due_ns;
 }
@@ -206,11 +214,11 @@ static void round_failed(struct supervisor *supervisor, const char *why, uint64_
     supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), why);
 }
 
-static void attempt_failed(struct supervisor *supervisor, struct job *job, const char *why,
-                           uint64_t now_ns)
+static void attempt_failed(struct supervisor *supervisor, enum connection_tier tier,
+                           const char *why, uint64_t now_ns)
 {
     struct tier *fallback = &supervisor->tiers[CONNECTION_SECONDARY];
-    if (job->tier == CONNECTION_PRIMARY) {
+    if (tier == CONNECTION_PRIMARY) {
         supervisor->failed_rounds++;
         bool is_time = supervisor_phase(supervisor) != CONNECTION_RECONNECTING ||
                        supervisor->failed_rounds >= ROUNDS_BEFORE_TIERS;
@@ -222,12 +230,23 @@ static void attempt_failed(struct supervisor *supervisor, struct job *job, const
     round_failed(supervisor, why, now_ns);
 }
 
+void recover_missed(struct supervisor *supervisor, const char *why, uint64_t now_ns)
+{
+    if (supervisor_phase(supervisor) == CONNECTION_FALLBACK) {
+        supervisor->tiers[CONNECTION_PRIMARY].good_checks = 0;
+        storm_failure(&supervisor->storm, now_ns);
+        supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
+        return;
+    }
+    attempt_failed(supervisor, CONNECTION_PRIMARY, why, now_ns);
+}
+
 static void attempt_done(struct supervisor *supervisor, struct job *job, const char *why,
                          uint64_t now_ns)
 {
     struct tier *tier = &supervisor->tiers[job->tier];
     if (job->answer.status != GLEANER_OK) {
-        attempt_failed(supervisor, job, why, now_ns);
+        attempt_failed(supervisor, job->tier, why, now_ns);
     } else if (job->data == NULL) { /* a plain probe that came late: good news all the same */
         recover_want(supervisor, tier, JOB_RECOVER, now_ns);
     } else {
@@ -321,9 +340,12 @@ void recover_probed(struct supervisor *supervisor, struct job *job, uint64_t now
     }
     if (passed) {
         tier->probe_started_ns = job->started_ns;
+        tier->was_refused = false;
+        witness_forget(tier);
     } else {
-        snprintf(tier->error, sizeof(tier->error), "%s: %.120s", connection_tier_name(job->tier),
-                 job->answer.error.message);
+        enum mongo_error_class class = job->answer.error.error_class;
+        tier->was_refused = class == MONGO_AUTH || class == MONGO_CONFIG;
+        (void)witness_explain(supervisor, job, now_ns);
     }
     enum connection_phase phase = supervisor_phase(supervisor);
     bool is_in_use = supervisor_tier_in_use(supervisor) == tier;

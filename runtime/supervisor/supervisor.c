@@ -126,7 +126,6 @@ static void bring_probe_home(struct supervisor *supervisor, struct job *job)
     job->probe_endpoint = NULL;
     job->probe_client = NULL;
     if (tier->probe_endpoint != NULL) {
-        snprintf(tier->address, sizeof(tier->address), "%s", tier->probe_endpoint->address);
         /* what happened before this answer is old news */
         suspect_skip_beats(tier->probe_endpoint, job->answer.status == GLEANER_OK);
     }
@@ -159,6 +158,7 @@ static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_
             tier->probe_client = NULL;
         }
         job->answer.errand = job->errand;
+        witness_count(&supervisor->tiers[job->tier], job, now_ns);
         job->done(job->done_ctx, &job->answer);
         break;
     }
@@ -208,6 +208,7 @@ void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint
     };
     snprintf(verdict.answer.error.message, sizeof(verdict.answer.error.message),
              "no answer within %u ms", supervisor->config.connect_ms);
+    (void)witness_explain(supervisor, &verdict, now_ns);
     bool uses_probe = job_uses_probe(job->kind);
     if (uses_probe) {
         bring_probe_home(supervisor, &verdict); /* nothing: the next probe opens its own */

@@ -32,6 +32,7 @@ struct supervisor_target {
     void *heartbeat_ctx;
 };
 
+struct poke_report;
 /* The server's own count of connections. */
 struct supervisor_server_connections {
     int64_t current, available, total_created;
@@ -53,9 +54,10 @@ struct supervisor_driver {
                                    struct mongo_error *error);
     void (*destroy)(void *ctx, void *endpoint, void *client);
     enum gleaner_status (*ping)(void *ctx, void *client, struct mongo_error *error);
-    /* Is anybody there? A few bytes on a connection of its own, within timeout_ms; proves nothing
-     * about passwords or roles. `address` is that of an endpoint. NULL: never asked. */
-    bool (*poke)(void *ctx, const char *address, uint32_t timeout_ms);
+    /* Is anybody there? A few bytes on connections of its own to every seed, within timeout_ms
+     * (poke.h); proves nothing about passwords or roles. NULL: never asked. */
+    void (*poke)(void *ctx, const char *uri, uint32_t timeout_ms, const _Atomic bool *must_end,
+                 struct poke_report *out);
     enum gleaner_status (*server_connections)(void *ctx, void *client,
                                               struct supervisor_server_connections *out,
                                               struct mongo_error *error);
@@ -264,6 +266,9 @@ enum gleaner_status supervisor_send(struct supervisor *supervisor, struct superv
                                     supervisor_answer_fn done, void *ctx);
 /** A monitor's evidence that the server in use is sick: DEGRADED and a probe. */
 void supervisor_suspect(struct supervisor *supervisor, const char *reason);
+/** Why a server does not answer, in words, as three witnesses see it: our clock, the kernel's
+ * socket table, the server; "" when nothing is wrong. Valid until the next step. [supervisor] */
+const char *supervisor_verdict(const struct supervisor *supervisor);
 /** Start a forced refresh (counted as such). */
 void supervisor_force_refresh(struct supervisor *supervisor, const char *reason);
 

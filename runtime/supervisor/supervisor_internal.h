@@ -3,6 +3,7 @@
 #define SUPERVISOR_INTERNAL_H
 
 #include "listener.h"
+#include "poke.h"
 #include "storm.h"
 #include "supervisor.h"
 
@@ -11,7 +12,6 @@
 #define SUPERVISOR_JOBS 48  /* in flight at once, condemned ones included */
 #define SUPERVISOR_SPARES 8 /* threads started beyond the plan because others hang */
 #define SUPERVISOR_TICK_MS 1000
-#define SUPERVISOR_POKE_MS 1500         /* first success is to come within 2 s of the return */
 #define SUPERVISOR_HOLD_OFF_CAP_MS 2000 /* a real death is never seen later than that */
 #define SUPERVISOR_HOLD_OFF_MS 500 /* between two probes that failure reports ask for; doubles */
 
@@ -124,8 +124,8 @@ struct job {
     struct endpoint *data;
     struct client *client;
     struct pool_connect_job pool_job;
-    uint32_t shard;    /* of JOB_CONNECT */
-    char address[192]; /* of JOB_POKE */
+    uint32_t shard;          /* of JOB_CONNECT */
+    struct poke_report poke; /* out of JOB_POKE */
     enum supervisor_call call;
     struct supervisor_errand *errand; /* of SUPERVISOR_ERRAND: goes with the job */
     supervisor_answer_fn done;
@@ -184,10 +184,20 @@ struct tier {
     struct job *job; /* what runs with the two above now */
     /* the endpoint that job took along: valid while the job is; its heartbeats are looked at */
     struct endpoint *lent;
-    char address[192];  /* of the last endpoint, for poking; "" = none yet */
+    /* return.c: looking for it while it is missed */
+    struct poke_report poked; /* the last answer of this outage */
+    uint64_t poked_ns;        /* 0 = none */
+    uint64_t poke_due_ns, poke_late_ns, poke_wait_ms;
+    uint64_t missed_since_ns, driver_asked_ns;
     bool is_poked;      /* a poke is under way */
-    bool was_answering; /* the last poke: only the change is evidence */
-    bool wants_probe;   /* again, when that is over */
+    bool attempt_waits; /* ... and an attempt for its answer */
+    /* witness.c */
+    struct supervisor_server_connections server; /* the last that it let us see */
+    uint64_t counted_ns;                         /* 0 = never */
+    int verdict_said;                            /* enum verdict, in the log */
+    char verdict[160];                           /* "" = none */
+    bool was_refused; /* by password, right or URI: only people can mend it */
+    bool wants_probe; /* again, when that is over */
     enum job_kind wanted_kind;
     uint64_t probe_started_ns; /* of the last probe that passed */
     uint32_t good_checks;
@@ -322,13 +332,31 @@ void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kin
                   uint64_t now_ns);
 /** Give the probe's endpoint and client to a job and start it; false: disposed of, try later. */
 bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct job *job);
+/** An attempt was not even worth a token: the round failed. */
+void recover_missed(struct supervisor *supervisor, const char *why, uint64_t now_ns);
 /** An attempt that the storm limit has to allow; false when it does not. */
 bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t now_ns);
 
 /* return.c: is the lost server back? */
-/** Task: poke it every 1.5 s while there is none, or only the fallback. */
+/** Task: poke it while there is none, or only the fallback. */
 uint64_t return_poke(void *ctx, uint64_t now_ns);
+/** What was known of this outage, or of another server. */
+void return_forget(struct tier *tier);
+/** A job has poked: keep what it learned, plan the next. */
+void return_keep(struct supervisor *supervisor, struct tier *tier, const struct job *job,
+                 uint64_t now_ns);
+/** A timer wants an attempt: true when a poke comes first, or its last answer has settled it. */
+bool return_ask_first(struct supervisor *supervisor, uint64_t now_ns);
 void return_poked(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
+
+/* witness.c: why there is no answer */
+/** Ask the kernel, our own clock and what the server said last: "TIER: VERDICT (DRIVER'S WORDS)",
+ *  kept in the tier. `job` failed, or is overdue. */
+const char *witness_explain(struct supervisor *supervisor, const struct job *job, uint64_t now_ns);
+/** It answered. */
+void witness_forget(struct tier *tier);
+/** Keep what a call learned of the server's own census. */
+void witness_count(struct tier *tier, const struct job *job, uint64_t now_ns);
 
 /* isolate.c: the driver pool of a broken socket */
 enum gleaner_status isolate_init(struct supervisor *supervisor);

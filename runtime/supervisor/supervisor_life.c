@@ -80,7 +80,7 @@ static void add_tasks(struct supervisor *supervisor)
         supervisor_add_task(supervisor, "connect", later, fill_due, supervisor);
     supervisor->task_configure =
         supervisor_add_task(supervisor, "configure", later, configure_due, supervisor);
-    uint64_t poke_ms = supervisor->config.driver.poke != NULL ? SUPERVISOR_POKE_MS : later;
+    uint64_t poke_ms = supervisor->config.driver.poke != NULL ? SUPERVISOR_TICK_MS : later;
     (void)supervisor_add_task(supervisor, "poke", poke_ms, return_poke, supervisor);
     (void)supervisor_add_task(supervisor, "tick", SUPERVISOR_TICK_MS, tick, supervisor);
 }
