@@ -4,24 +4,42 @@
 
 #include "page_kind.h"
 #include "page_pool.h"
+#include "text_near.h"
 
 #include <stdlib.h>
 
 /* A context bigger than this is freed instead of kept. */
 #define KEPT_BYTES (4u << 20)
 
-static enum gleaner_status text_open(const struct gleaner_host *host, void **state)
+struct text_state {
+    struct page_pool pool;
+    struct text_near *near;
+};
+
+static enum gleaner_status text_open(const struct gleaner_host *host, void **out)
 {
     (void)host;
-    *state = calloc(1, sizeof(struct page_pool));
-    return *state != NULL ? GLEANER_OK : GLEANER_E_NOMEM;
+    struct text_state *state = calloc(1, sizeof *state);
+    *out = state;
+    if (state == NULL) {
+        return GLEANER_E_NOMEM;
+    }
+    state->near = text_near_create();
+    if (state->near == NULL) {
+        free(state);
+        return GLEANER_E_NOMEM;
+    }
+    return GLEANER_OK;
 }
 
-static void text_close(void *state)
+static void text_close(void *opaque)
 {
-    for (struct text_context *c = page_pool_take(state); c != NULL; c = page_pool_take(state)) {
+    struct text_state *state = opaque;
+    struct page_pool *pool = &state->pool;
+    for (struct text_context *c = page_pool_take(pool); c != NULL; c = page_pool_take(pool)) {
         text_context_destroy(&c);
     }
+    text_near_destroy(&state->near);
     free(state);
 }
 
@@ -44,6 +62,15 @@ static bool is_set(const char *setting)
                                strcmp(setting, "yes") == 0 || strcmp(setting, "on") == 0);
 }
 
+static enum text_near_mode near_mode(const struct text_context *c)
+{
+    const char *wish = c->host->setting(c->task, "near_duplicates");
+    return wish == NULL || c->wants_content ? TEXT_NEAR_OFF
+           : strcmp(wish, "mark") == 0      ? TEXT_NEAR_MARK
+           : strcmp(wish, "skip") == 0      ? TEXT_NEAR_SKIP
+                                            : TEXT_NEAR_OFF;
+}
+
 /* A crawl's page costs nothing beyond its fields; more is for those who ask. */
 static void note_wishes(struct text_context *c)
 {
@@ -54,6 +81,7 @@ static void note_wishes(struct text_context *c)
     c->wants_metadata = is_full;
     c->wants_main =
         !c->wants_content && (is_full || is_set(c->host->setting(c->task, "main_text")));
+    c->near_mode = near_mode(c);
 }
 
 static enum gleaner_verdict work(struct text_context *c)
@@ -72,13 +100,14 @@ static enum gleaner_verdict work(struct text_context *c)
     return text_emit(c);
 }
 
-static enum gleaner_verdict text_handle(void *state, const struct gleaner_host *host,
+static enum gleaner_verdict text_handle(void *opaque, const struct gleaner_host *host,
                                         struct gleaner_task *task, const struct gleaner_page *page)
 {
     if (!page_is_readable(page)) {
         return GLEANER_PAGE_SKIPPED;
     }
-    struct text_context *c = take_context(state);
+    struct text_state *state = opaque;
+    struct text_context *c = take_context(&state->pool);
     if (c == NULL) {
         host->log(task, 0, "text: no memory");
         return GLEANER_PAGE_RETRY;
@@ -86,11 +115,12 @@ static enum gleaner_verdict text_handle(void *state, const struct gleaner_host *
     c->host = host;
     c->task = task;
     c->page = page;
+    c->near = state->near;
     enum gleaner_verdict verdict = work(c);
     c->host = NULL;
     c->task = NULL;
     c->page = NULL;
-    give_context(state, c);
+    give_context(&state->pool, c);
     return verdict;
 }
 

@@ -3,6 +3,7 @@
 #include "text_emit.h"
 
 #include "text_content.h"
+#include "text_near.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -69,16 +70,63 @@ static void emit_links(const struct text_context *c, const char *name,
     c->host->doc_close(c->task);
 }
 
-static void emit_hash(const struct text_context *c, const char *text, size_t len)
+static void emit_hex(const struct text_context *c, const char *name, uint64_t hash)
 {
     static const char digits[] = "0123456789abcdef";
-    uint64_t hash = XXH3_64bits(len > 0 ? text : "", len);
     char hex[16];
     for (int i = 15; i >= 0; i--) {
         hex[i] = digits[hash & 15];
         hash >>= 4;
     }
-    c->host->doc_text(c->task, "hash", hex, sizeof hex);
+    c->host->doc_text(c->task, name, hex, sizeof hex);
+}
+
+/* What the page's main text is alike to. */
+struct alike {
+    bool is_known; /* long enough to tell */
+    bool is_copy;
+    uint64_t simhash;
+    struct text_buffer other; /* address of the first one */
+};
+
+/* A page of links alone has no main text but the site's footer, which is the same everywhere: a
+ * short main text says nothing about the page. Seen on python3-doc: genindex, library/crypto. */
+#define TELLING_BYTES 2000
+
+static struct text_slice telling_text(struct text_context *c)
+{
+    const struct text_buffer *main = &c->main.out;
+    const struct text_buffer *text = main->len >= TELLING_BYTES ? main : text_body_out(c);
+    return (struct text_slice){text->data, text->len};
+}
+
+static void look_for_copy(struct text_context *c, struct alike *alike)
+{
+    const struct text_slice text = telling_text(c);
+    *alike = (struct alike){0};
+    if (c->near_mode == TEXT_NEAR_OFF || c->noindex || !text_simhash(text, &alike->simhash)) {
+        return;
+    }
+    alike->is_known = true;
+    alike->is_copy =
+        text_near_find_or_add(c->near, alike->simhash,
+                              (struct text_slice){c->page->url, c->page->url_len}, &alike->other);
+    if (alike->is_copy) {
+        c->host->count(c->task, "text_near_duplicates", 1);
+    }
+}
+
+static void emit_alike(const struct text_context *c, const struct alike *alike)
+{
+    if (c->near_mode == TEXT_NEAR_OFF) {
+        return;
+    }
+    if (alike->is_known) {
+        emit_hex(c, "simhash", alike->simhash);
+    } else {
+        c->host->doc_null(c->task, "simhash");
+    }
+    emit_optional(c, "near_duplicate_of", alike->is_copy, &alike->other);
 }
 
 static void follow_links(const struct text_context *c)
@@ -101,7 +149,7 @@ static void emit_main_text(const struct text_context *c, size_t room)
     c->host->doc_text(c->task, "main_text", len > 0 ? c->main.out.data : "", len);
 }
 
-static void emit_fields(struct text_context *c)
+static void emit_fields(struct text_context *c, const struct alike *alike)
 {
     const struct text_buffer *text = text_body_out(c);
     size_t links = links_that_fit(&c->links);
@@ -126,13 +174,29 @@ static void emit_fields(struct text_context *c)
     const char *type = c->page->content_type != NULL ? c->page->content_type : "";
     host->doc_text(c->task, "content_type", type, strlen(type));
     host->doc_date(c->task, "fetched_at", c->page->fetched_at_ms);
-    emit_hash(c, text->data, text_len);
+    emit_hex(c, "hash", XXH3_64bits(text_len > 0 ? text->data : "", text_len));
+    emit_alike(c, alike);
     if (c->wants_main) {
         emit_main_text(c, room - text_len);
     }
     if (c->wants_metadata) {
         page_meta_emit(&c->reader->meta, &c->reader->url, host, c->task, "metadata");
     }
+}
+
+static enum gleaner_verdict emit_page(struct text_context *c, const struct alike *alike)
+{
+    const struct gleaner_host *host = c->host;
+    if (host->doc_begin(c->task, NULL, c->page->url, c->page->url_len) != GLEANER_OK) {
+        host->log(c->task, 0, "text: the host takes no document");
+        return GLEANER_PAGE_RETRY;
+    }
+    emit_fields(c, alike);
+    if (host->doc_commit(c->task) != GLEANER_OK) {
+        host->log(c->task, 0, "text: the document was refused");
+        return GLEANER_PAGE_FAILED;
+    }
+    return GLEANER_PAGE_DONE;
 }
 
 enum gleaner_verdict text_emit(struct text_context *c)
@@ -153,14 +217,12 @@ enum gleaner_verdict text_emit(struct text_context *c)
     if (c->wants_content) {
         return text_emit_content(c);
     }
-    if (host->doc_begin(c->task, NULL, c->page->url, c->page->url_len) != GLEANER_OK) {
-        host->log(c->task, 0, "text: the host takes no document");
-        return GLEANER_PAGE_RETRY;
+    struct alike alike;
+    look_for_copy(c, &alike);
+    enum gleaner_verdict verdict = GLEANER_PAGE_DONE;
+    if (!alike.is_copy || c->near_mode != TEXT_NEAR_SKIP) {
+        verdict = emit_page(c, &alike);
     }
-    emit_fields(c);
-    if (host->doc_commit(c->task) != GLEANER_OK) {
-        host->log(c->task, 0, "text: the document was refused");
-        return GLEANER_PAGE_FAILED;
-    }
-    return GLEANER_PAGE_DONE;
+    text_buffer_fini(&alike.other);
+    return verdict;
 }

@@ -48,6 +48,11 @@ struct text_depth {
 enum title_state { TITLE_WANTED, TITLE_OPEN, TITLE_DONE };
 
 /* Everything a thread needs for a page, reused from page to page. */
+/* What becomes of a page whose main text is nearly that of an earlier one (setting
+ * near_duplicates). */
+enum text_near_mode { TEXT_NEAR_OFF, TEXT_NEAR_MARK, TEXT_NEAR_SKIP };
+struct text_near;
+
 struct text_context {
     struct text_context *next_free;
     lxb_html_tokenizer_t *tokenizer;
@@ -74,6 +79,8 @@ struct text_context {
     bool wants_content;  /* the application's document: markdown of the page's content part */
     bool wants_main;     /* the field main_text */
     bool wants_metadata; /* linked data, OpenGraph, ... */
+    enum text_near_mode near_mode;
+    struct text_near *near; /* the module's, shared by all contexts */
     bool base_seen;
     bool base_used; /* an address was resolved before the page was read to its end */
     bool canonical_seen;

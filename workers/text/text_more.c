@@ -57,7 +57,7 @@ bool text_extract_more(struct text_context *c)
     if (c->wants_metadata && !read_metadata(c)) {
         return false;
     }
-    if (c->wants_main && !c->stopped) {
+    if ((c->wants_main || c->near_mode != TEXT_NEAR_OFF) && !c->stopped) {
         read_main_text(c);
     }
     return !c->main.out.failed;
