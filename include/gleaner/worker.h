@@ -6,7 +6,7 @@
  *
  * Changes (fields are only appended; a module built for version N runs in every later process):
  *   2026-11-23  version 1
- *   2026-11-24  gleaner_host.run
+ *   2026-11-24  gleaner_host.run; gleaner_page.raw
  *
  * Threads: open and close are called once each, with no handle running. handle is called from
  * several worker threads at once, each with its own `task`; no host lock is held; it may block up
@@ -57,6 +57,11 @@ struct gleaner_page {
     int64_t fetched_at_ms; /**< wall clock, UTC */
     bool want_markdown;    /**< --content markdown: text as markdown */
     bool want_links;       /**< false: links would be thrown away (depth limit) */
+
+    /* -- since 2026-11-24: there when size reaches it -- */
+
+    const void *raw; /**< the body before it was decoded to UTF-8: images and the like */
+    size_t raw_len;
 };
 
 /* Services of the host. All functions: called from handle, on its thread, with its task. */

@@ -34,6 +34,8 @@ static struct gleaner_page page_of(const struct tool_options *options, const str
         .fetched_at_ms = base_wall_ms(),
         .want_markdown = options->markdown,
         .want_links = true,
+        .raw = source->body,
+        .raw_len = source->len,
     };
 }
 

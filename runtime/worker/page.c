@@ -107,6 +107,8 @@ static void fill_page(const struct worker *worker, const struct held_job *held,
         .fetched_at_ms = base_wall_ms(),
         .want_markdown = worker->group->options.markdown || !worker->group->options.is_crawl,
         .want_links = worker->group->options.is_crawl,
+        .raw = result->body,
+        .raw_len = result->body_len,
     };
 }
 

@@ -136,7 +136,8 @@ static enum gleaner_status image_open(const struct gleaner_host *host, void **st
 static enum gleaner_verdict image_handle(void *state, const struct gleaner_host *host,
                                          struct gleaner_task *task, const struct gleaner_page *page)
 {
-    return page_worker_handle(state, &kind, host, task, page);
+    return image_file_is(page) ? image_file_emit(host, task, page)
+                               : page_worker_handle(state, &kind, host, task, page);
 }
 
 static void image_close(void *state)

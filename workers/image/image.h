@@ -40,6 +40,11 @@ void image_found_text(void *ctx, uintptr_t raw_tag, const char *data, size_t len
 /** Resolve the mentions into images. */
 bool image_resolve(struct image_context *context);
 
+/* image_file.c: the page is an image itself. */
+bool image_file_is(const struct gleaner_page *page);
+enum gleaner_verdict image_file_emit(const struct gleaner_host *host, struct gleaner_task *task,
+                                     const struct gleaner_page *page);
+
 static inline struct text_slice image_words_of(const struct image_context *context,
                                                struct image_words words)
 {
