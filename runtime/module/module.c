@@ -60,6 +60,13 @@ undo_registry:
     return status;
 }
 
+enum gleaner_status module_registry_isolate(struct module_registry *registry, const char *program)
+{
+    BASE_CHECK_MAGIC(registry, MODULE_REGISTRY_MAGIC);
+    registry->isolate_program = strdup(program);
+    return registry->isolate_program != NULL ? GLEANER_OK : GLEANER_E_NOMEM;
+}
+
 size_t module_reap_locked(struct module_registry *registry)
 {
     BASE_ASSERT(sync_mutex_is_mine(registry->writer));
@@ -117,6 +124,7 @@ void module_registry_destroy(struct module_registry **registry_ptr)
     sync_mutex_unlock(registry->writer);
     sync_mutex_destroy(&registry->writer);
     registry->magic = 0;
+    free(registry->isolate_program);
     free(registry);
 }
 
@@ -201,7 +209,7 @@ enum gleaner_status module_load(struct module_registry *registry, const char *pa
     struct module_loaded *fresh = NULL;
     sync_mutex_lock(registry->writer);
     (void)module_reap_locked(registry);
-    enum gleaner_status status = module_loaded_open(path, &fresh, error);
+    enum gleaner_status status = module_loaded_open(path, registry->isolate_program, &fresh, error);
     if (status == GLEANER_OK) {
         status = register_locked(registry, fresh, error);
         if (status != GLEANER_OK) {

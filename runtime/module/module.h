@@ -15,6 +15,16 @@ struct module_registry;
 
 GLEANER_MUST_CHECK enum gleaner_status module_registry_create(const struct gleaner_host *host,
                                                               struct module_registry **out);
+/**
+ * From now on modules are loaded into child processes of their own: `program` is
+ * gleaner-module-host. handle then gives MODULE_PAGE_CRASHED for a page whose process died or was
+ * killed after the task's deadline; check_out and run of the host are not to be had there.
+ * Thread: [startup], before the first load. Errors: GLEANER_E_NOMEM.
+ */
+GLEANER_MUST_CHECK enum gleaner_status module_registry_isolate(struct module_registry *registry,
+                                                               const char *program);
+#define MODULE_PAGE_CRASHED ((enum gleaner_verdict)100)
+
 /** Close and unload everything; after the last worker is joined. Runs the RCU barrier first. */
 void module_registry_destroy(struct module_registry **registry);
 

@@ -38,6 +38,7 @@ struct module_loaded {
     void *shared_object;
     const struct gleaner_module *module;
     void *state;
+    bool is_stand_in;                /* `module` is ours and lives in child processes (isolate.c) */
     char *path;                      /* absolute, links resolved */
     char *given;                     /* what the caller named: a link may point elsewhere later */
     struct module_identity identity; /* of the file when it was loaded */
@@ -53,6 +54,7 @@ struct module_table {
 struct module_registry {
     uint32_t magic;
     const struct gleaner_host *host; /* borrowed; plain, never changes */
+    char *isolate_program;           /* NULL = modules run here; plain, set at the start */
     /* struct module_table
      * writes: whoever holds `writer` (sync_publish); reads: any thread in a read section
      * why: the writer owns the grace period of the table it replaces */
@@ -85,8 +87,8 @@ enum gleaner_status module_check_free(const struct module_table *table,
                                       struct base_error *error);
 
 /** Steps from the path to an opened module that is not registered yet. Thread: the writer. */
-enum gleaner_status module_loaded_open(const char *path, struct module_loaded **out,
-                                       struct base_error *error);
+enum gleaner_status module_loaded_open(const char *path, const char *isolate_program,
+                                       struct module_loaded **out, struct base_error *error);
 /** Call the module's own open. */
 enum gleaner_status module_loaded_start(struct module_loaded *loaded,
                                         const struct gleaner_host *host, struct base_error *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a path to a checked module: open, find the symbol, check size, version, name, types. */
-#include "module_internal.h"
+#include "isolate.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -172,8 +172,20 @@ static char *absolute(const char *path)
     return out;
 }
 
-enum gleaner_status module_loaded_open(const char *path, struct module_loaded **out,
-                                       struct base_error *error)
+static enum gleaner_status open_stand_in(struct module_loaded *loaded, const char *program,
+                                         struct base_error *error)
+{
+    enum gleaner_status status = module_check_file(loaded->path, error);
+    if (status == GLEANER_OK && !module_read_identity(loaded->path, &loaded->identity)) {
+        status = base_error_set(error, GLEANER_E_IO, "module %s: cannot be opened", loaded->path);
+    }
+    status = status == GLEANER_OK ? isolate_open(program, loaded, error) : status;
+    loaded->is_stand_in = status == GLEANER_OK;
+    return status;
+}
+
+enum gleaner_status module_loaded_open(const char *path, const char *isolate_program,
+                                       struct module_loaded **out, struct base_error *error)
 {
     struct module_loaded *loaded = calloc(1, sizeof *loaded);
     /* Absolute, so that dlopen() never goes looking in the library path. */
@@ -188,7 +200,9 @@ enum gleaner_status module_loaded_open(const char *path, struct module_loaded **
         module_loaded_destroy(&loaded, false);
         return base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", path);
     }
-    enum gleaner_status status = open_and_check(loaded, error);
+    enum gleaner_status status = isolate_program != NULL
+                                     ? open_stand_in(loaded, isolate_program, error)
+                                     : open_and_check(loaded, error);
     if (status != GLEANER_OK) {
         module_loaded_destroy(&loaded, false);
         return status;
@@ -219,7 +233,7 @@ void module_loaded_destroy(struct module_loaded **loaded_ptr, bool started)
         return;
     }
     BASE_CHECK_MAGIC(loaded, MODULE_LOADED_MAGIC);
-    if (started && loaded->module->close != NULL) {
+    if ((started || loaded->is_stand_in) && loaded->module->close != NULL) {
         loaded->module->close(loaded->state);
     }
     if (loaded->shared_object != NULL) {

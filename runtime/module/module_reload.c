@@ -74,7 +74,8 @@ static enum gleaner_status reload_locked(struct module_registry *registry, size_
 {
     const struct module_table *table = module_table_of_locked(registry);
     struct module_loaded *old = table->loaded[place], *fresh = NULL;
-    enum gleaner_status status = module_loaded_open(old->given, &fresh, error);
+    enum gleaner_status status =
+        module_loaded_open(old->given, registry->isolate_program, &fresh, error);
     if (status != GLEANER_OK) {
         return status;
     }

@@ -126,6 +126,7 @@ struct settings {
     uint64_t threads, handle_ms, batch_pages, batch_ms, lease_ms, max_attempts, max_deliveries,
         retry_base_ms, retry_cap_ms;
     const char *module_dir;
+    bool isolate;
     struct setting_list modules, module_settings;
 
     uint64_t scan_depth, scan_files, scan_file_bytes, scan_mb, search_limit;

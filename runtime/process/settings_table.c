@@ -197,6 +197,8 @@ const struct setting settings_table[] = {
       "worker modules (default: beside the program)" },
     { "modules.load", "module", NULL, SETTING_LIST, GROUP_WORKER, false, AT(modules), NULL, 0, 0, NULL, "FILE",
       "load this module, too" },
+    { "modules.isolate", "isolate", NULL, SETTING_SWITCH, GROUP_WORKER, false, AT(isolate), "false", 0, 0, NULL, NULL,
+      "run modules in child processes: a crash or an endless loop costs one page, not the process" },
     { "modules.settings", "set", NULL, SETTING_LIST, GROUP_WORKER, false, AT(module_settings), NULL, 0, 0, NULL, "MODULE.NAME=VALUE",
       "a setting of a module" },
 

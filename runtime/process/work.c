@@ -64,9 +64,8 @@ enum gleaner_status work_start_fetch(struct work *work, struct base_error *error
 /* ---- modules ---- */
 
 /* Beside the program in a build tree, under its prefix when installed. */
-static bool find_module_directory(char *out, size_t out_size)
+static bool find_beside(const char *const places[2], char *out, size_t out_size)
 {
-    static const char *const places[] = {"modules", "../" GLEANER_MODULE_DIR};
     char program[4096];
     ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
     char *slash = NULL;
@@ -74,7 +73,7 @@ static bool find_module_directory(char *out, size_t out_size)
         program[len] = '\0';
         slash = strrchr(program, '/');
     }
-    for (size_t i = 0; slash != NULL && i < BASE_ARRAY_LEN(places); i++) {
+    for (size_t i = 0; slash != NULL && i < 2; i++) {
         *slash = '\0';
         int written = snprintf(out, out_size, "%s/%s", program, places[i]);
         if (written > 0 && (size_t)written < out_size && access(out, R_OK | X_OK) == 0) {
@@ -84,9 +83,34 @@ static bool find_module_directory(char *out, size_t out_size)
     return false;
 }
 
+static bool find_module_directory(char *out, size_t out_size)
+{
+    static const char *const places[] = {"modules", "../" GLEANER_MODULE_DIR};
+    return find_beside(places, out, out_size);
+}
+
+static enum gleaner_status isolate_modules(struct work *work, struct base_error *error)
+{
+    static const char *const places[] = {"gleaner-module-host",
+                                         "../" GLEANER_LIBEXEC_DIR "/gleaner-module-host"};
+    char program[8192];
+    if (!work->settings->isolate) {
+        return GLEANER_OK;
+    }
+    if (!find_beside(places, program, sizeof program)) {
+        return base_error_set(error, GLEANER_E_NOT_FOUND,
+                              "--isolate needs %s beside the program, which is not there",
+                              places[1]);
+    }
+    return module_registry_isolate(work->modules, program);
+}
+
 enum gleaner_status work_load_modules(struct work *work, struct base_error *error)
 {
     enum gleaner_status status = module_registry_create(worker_host(), &work->modules);
+    if (status == GLEANER_OK) {
+        status = isolate_modules(work, error);
+    }
     char directory[8192];
     const char *from = work->settings->module_dir;
     if (from == NULL && find_module_directory(directory, sizeof directory)) {

@@ -203,6 +203,21 @@ static bool is_missing_sitemap(const struct held_job *held, const struct fetch_r
            !fetch_class_is_retryable(result->fetch_class, result->http_status);
 }
 
+/* Another module in the same process could not have done it: it is this page. A delivery is counted
+ * with each claim; a page that has had its share of them is not given to a process again. */
+static void crash_page(struct worker *worker, struct held_job *held)
+{
+    struct gleaner_task *task = &worker->task;
+    const char *why = task->last_message.len ? task->last_message.data : "";
+    bool is_last = held->job.deliveries >= queue_max_deliveries(worker->group->options.queue);
+    document_list_truncate(&worker->batch.documents, task->first_document);
+    base_counter_add(&worker->group->module_failures, 1);
+    if (is_last) {
+        base_counter_add(&worker->group->poisoned, 1);
+    }
+    fail(worker, held, is_last, 0, is_last ? "poison" : "crash", why);
+}
+
 static void process_body(struct worker *worker, struct held_job *held, struct fetch_result *result)
 {
     struct worker_group *group = worker->group;
@@ -229,6 +244,8 @@ static void process_body(struct worker *worker, struct held_job *held, struct fe
     worker->task.nofollow |= robots_tag_has(result->robots_tag, "nofollow");
     if (verdict == GLEANER_PAGE_DONE || verdict == GLEANER_PAGE_SKIPPED) {
         accept_page(worker, held);
+    } else if (verdict == MODULE_PAGE_CRASHED) {
+        crash_page(worker, held);
     } else {
         reject_page(worker, held, verdict == GLEANER_PAGE_FAILED);
     }

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file isolate.h
+ * Inside runtime/module: modules in child processes.
+ *
+ * A registry in isolation gives out a stand-in for each module: its handle hands the page to a
+ * child process (gleaner-module-host, which has loaded the module), waits, and repeats at the host
+ * what the child's module called. A child that dies or overruns the task's deadline takes one page
+ * with it: that page's verdict is MODULE_PAGE_CRASHED.
+ *
+ * Between parent and child: a socket for a word in each direction, and two memory files, one for
+ * the page, one for the calls. Both may grow and are sealed against shrinking, so neither side can
+ * make the other one fault.
+ */
+#ifndef MODULE_ISOLATE_H
+#define MODULE_ISOLATE_H
+
+#include "module_internal.h"
+
+/* ---- what is said ---- */
+
+#define ISOLATE_MAGIC UINT32_C(0x69736f6c)
+enum {
+    ISOLATE_SOCKET_FD = 3, /* in the child */
+    ISOLATE_PAGE_FD = 4,
+    ISOLATE_CALLS_FD = 5,
+    ISOLATE_FDS = 6,
+    ISOLATE_TEXT = 240,
+    ISOLATE_CALLS_MAX = 256 << 20 /* of one page */
+};
+
+enum isolate_kind {
+    ISOLATE_HELLO,   /* child: loaded, or not: value = status, text = name, version, types, NUL
+                        after each */
+    ISOLATE_PAGE,    /* parent: bytes = of the page file, deadline_ns */
+    ISOLATE_DONE,    /* child: value = verdict, bytes = of the calls file */
+    ISOLATE_SETTING, /* child: text = name; the parent answers with the same kind, value = it is
+                        set, bytes = of the page file behind the page */
+};
+struct isolate_word {
+    uint32_t magic;
+    uint32_t kind;
+    int64_t value;
+    uint64_t bytes;
+    uint64_t deadline_ns;
+    char text[ISOLATE_TEXT];
+};
+
+/* The page file: this, then the strings one behind the other, each with a NUL. */
+struct isolate_page {
+    uint64_t url_len, body_len, content_type_len, charset_len, type_len;
+    int64_t fetched_at_ms;
+    int32_t http_status;
+    uint32_t depth;
+    uint8_t want_markdown, want_links;
+};
+
+/* The calls file: one of these, name and text (no NULs) behind it, padded to 8 bytes. */
+enum isolate_call_kind {
+    CALL_DOC_BEGIN = 1, /* number: 1 = collection given (name) */
+    CALL_DOC_TEXT,
+    CALL_DOC_INT,
+    CALL_DOC_BOOL,
+    CALL_DOC_DATE,
+    CALL_DOC_NULL,
+    CALL_DOC_OPEN,
+    CALL_DOC_CLOSE,
+    CALL_DOC_COMMIT,
+    CALL_DOC_ABORT,
+    CALL_FOLLOW,
+    CALL_LOG,
+    CALL_COUNT,
+    CALL_CONTENT_FOUND,
+    CALL_PAGE_ROBOTS
+};
+struct isolate_call {
+    uint32_t kind, name_len;
+    int64_t number;
+    uint64_t text_len;
+};
+
+/* ---- the parent's side ---- */
+
+struct isolate_child; /* one process */
+
+/** Start a child of a module file; its hello is in *hello. GLEANER_E_*: the child's words. */
+GLEANER_MUST_CHECK enum gleaner_status isolate_child_start(const char *program, const char *path,
+                                                           struct isolate_child **out,
+                                                           struct isolate_word *hello,
+                                                           struct base_error *error);
+/** Kill and reap. NULL accepted. */
+void isolate_child_end(struct isolate_child **child);
+
+enum isolate_end { ISOLATE_ANSWERED, ISOLATE_DIED, ISOLATE_OVERRAN, ISOLATE_NO_MEMORY };
+/** One page; `why` says how it ended when it was not answered (the child is dead then). */
+enum isolate_end isolate_child_handle(struct isolate_child *child, const struct gleaner_host *host,
+                                      struct gleaner_task *task, const struct gleaner_page *page,
+                                      enum gleaner_verdict *verdict, char *why, size_t why_size);
+/** Repeat the calls at the host. False when they are not well-formed. */
+bool isolate_replay(const char *calls, size_t len, const struct gleaner_host *host,
+                    struct gleaner_task *task, enum gleaner_verdict *verdict);
+
+/** Load a module as a stand-in: fills loaded->module and state. */
+GLEANER_MUST_CHECK enum gleaner_status
+isolate_open(const char *program, struct module_loaded *loaded, struct base_error *error);
+
+#endif
