@@ -41,6 +41,13 @@ const struct command commands[] = {
      "  gleaner search notes --collection bambicontents --to mongodb://localhost/app\n",
      GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_JSON | GROUP_ONLY_SEARCH,
      command_search},
+    {"profile", "NAME [options]", "one profile, within a second whatever its server does",
+     "Of MONGODB_PROFILES, else of --to; collection profiles, field username. What the server "
+     "said\n"
+     "last is kept in --data. Exit code 0: from the server now; 1: the server has none; 4: stale,\n"
+     "the last known one; 6: never known, a default. --json: {source, ageMs, reason, profile}.\n"
+     "  gleaner profile ada --to mongodb://localhost/app --json\n",
+     GROUP_DATABASE | GROUP_DATA | GROUP_LOG | GROUP_ANY | GROUP_JSON, command_profile},
     {"export", "[options]", "print the stored documents",
      "Works beside a running process. CSV has the columns of the first document.\n"
      "  gleaner export --format csv > pages.csv\n",

@@ -260,6 +260,8 @@ int command_sitemap(struct settings *settings, int argc, char *const argv[]);
 int command_spool(struct settings *settings, int argc, char *const argv[]);
 /* searching.c */
 int command_search(struct settings *settings, int argc, char *const argv[]);
+/* profile.c */
+int command_profile(struct settings *settings, int argc, char *const argv[]);
 /* scanning.c */
 int command_scan(struct settings *settings, int argc, char *const argv[]);
 

@@ -26,7 +26,7 @@ const struct setting settings_table[] = {
     { "database.name", "database", NULL, SETTING_TEXT, DB, false, AT(database), NULL, 1, 63, NULL, "NAME",
       "database (default: the one in the URI, else bambisleep)" },
     { "database.profiles_uri", NULL, "MONGODB_PROFILES", SETTING_URI, DB | X, false, AT(profiles_uri), NULL, 0, 0, NULL, "URI",
-      "separate server of the profiles (kept for the profile reads of libgleaner)" },
+      "separate server of the profiles (gleaner profile)" },
     { "database.max_pool_size", "max-pool-size", "MONGODB_MAX_POOL_SIZE", SETTING_NUMBER, DB, true, AT(max_pool_size), RANGE(DB_MAX_POOL_SIZE), NULL, "N",
       "connections at most" },
     { "database.min_pool_size", "min-pool-size", NULL, SETTING_NUMBER, DB | X, true, AT(min_pool_size), RANGE(DB_MIN_POOL_SIZE), NULL, "N",
