@@ -48,6 +48,19 @@ const struct command commands[] = {
      "the last known one; 6: never known, a default. --json: {source, ageMs, reason, profile}.\n"
      "  gleaner profile ada --to mongodb://localhost/app --json\n",
      GROUP_DATABASE | GROUP_DATA | GROUP_LOG | GROUP_ANY | GROUP_JSON, command_profile},
+    {"queue", "stats|list|dead|retry|drop [options]", "the jobs of the service, the URLs of crawls",
+     "stats  how many are ready, waiting, in work, done, dead; each queue on a line\n"
+     "list   the jobs: state, name, type, attempts/deliveries, URL, why they failed\n"
+     "dead   those that were given up\n"
+     "retry  dead jobs are tried again as if they were new (--state waiting: at once)\n"
+     "drop   open jobs are never worked on; they are kept as dead ones, so that a crawl does not\n"
+     "       find them anew, and retry takes them back\n"
+     "Of --to mongodb://..., else of --data, also while a process works there. Exit code 1: no "
+     "job\n"
+     "was changed.\n"
+     "  gleaner queue retry --url 'https://example.org/*' --to mongodb://localhost/app\n",
+     GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_JSON | GROUP_ONLY_QUEUE,
+     command_queue},
     {"export", "[options]", "print the stored documents",
      "Works beside a running process. CSV has the columns of the first document.\n"
      "  gleaner export --format csv > pages.csv\n",

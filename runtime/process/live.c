@@ -273,10 +273,19 @@ static enum gleaner_status ask_show(void *ctx, const char *text, struct base_buf
     return control_ask(live->control, live_show, text, out, error);
 }
 
+/* The store takes calls of any thread: nothing for main to do. */
+static enum gleaner_status ask_queue(void *ctx, const char *text, struct base_buffer *out,
+                                     struct base_error *error)
+{
+    struct live *live = ctx;
+    return queue_answer(live->work, text, out, error);
+}
+
 static const struct admin_control controls[] = {
     {"GET", "/config", ask_show},
     {"POST", "/settings", ask_set},
     {"POST", "/reload", ask_reload},
+    {"POST", "/queue", ask_queue},
 };
 
 enum gleaner_status live_open(struct work *work, struct settings *settings, int argc,

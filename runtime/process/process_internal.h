@@ -250,6 +250,12 @@ int command_drain(struct settings *settings, int argc, char *const argv[]);
 /* control_commands.c */
 int command_set(struct settings *settings, int argc, char *const argv[]);
 int command_reload(struct settings *settings, int argc, char *const argv[]);
+/* queue_command.c */
+int command_queue(struct settings *settings, int argc, char *const argv[]);
+/** POST /queue of the status server: change jobs of this process' store. Thread: [any]. */
+GLEANER_MUST_CHECK enum gleaner_status queue_answer(struct work *work, const char *text,
+                                                    struct base_buffer *out,
+                                                    struct base_error *error);
 int command_config_live(const struct settings *settings);
 /* tools.c */
 int command_scrape(struct settings *settings, int argc, char *const argv[]);

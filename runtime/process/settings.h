@@ -44,6 +44,7 @@ enum setting_group {
     GROUP_BATCH = 1 << 24,
     GROUP_ONLY_SCAN = 1 << 26,
     GROUP_ONLY_SEARCH = 1 << 27,
+    GROUP_ONLY_QUEUE = 1 << 28,
     GROUP_ONLY_CRAWL = 1 << 8,
     GROUP_ONLY_SUBMIT = 1 << 9,
     GROUP_ONLY_EXPORT = 1 << 10,
@@ -138,7 +139,8 @@ struct settings {
     /* command line only */
     const char *config_file, *env_file, *format, *job_type;
     const char *agent, *robots_file, *page_url;
-    bool json, fresh, help, batch, verbose, live, make_index;
+    const char *queue_name, *job_id, *job_state;
+    bool json, fresh, help, batch, verbose, live, all, make_index;
 };
 
 extern const struct setting settings_table[];

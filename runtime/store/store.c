@@ -118,6 +118,24 @@ enum gleaner_status store_count(struct store_queue *queue, struct store_counts *
     return queue_ops(queue)->count(queue, out, error);
 }
 
+enum gleaner_status store_change_jobs(struct store_queue *queue, enum store_change change,
+                                      const struct store_job *jobs, size_t count, uint64_t *changed,
+                                      struct base_error *error)
+{
+    uint64_t ignored = 0;
+    uint64_t *out = changed != NULL ? changed : &ignored;
+    *out = 0;
+    return count == 0 ? GLEANER_OK
+                      : queue_ops(queue)->change_jobs(queue, change, jobs, count, out, error);
+}
+
+enum gleaner_status store_queue_names(struct store *store, bool (*row)(void *ctx, const char *name),
+                                      void *ctx, struct base_error *error)
+{
+    BASE_CHECK_MAGIC(store, STORE_MAGIC);
+    return store->ops->queue_names(store, row, ctx, error);
+}
+
 enum gleaner_status store_list_jobs(struct store_queue *queue, const char *state, uint64_t limit,
                                     bool (*row)(void *ctx, const struct store_job_view *view),
                                     void *ctx, struct base_error *error)

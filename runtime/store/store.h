@@ -177,6 +177,26 @@ GLEANER_MUST_CHECK enum gleaner_status
 store_list_jobs(struct store_queue *queue, const char *state, uint64_t limit,
                 bool (*row)(void *ctx, const struct store_job_view *view), void *ctx,
                 struct base_error *error);
+/* ---- by hand ---- */
+
+enum store_change {
+    /* dead and waiting jobs can be claimed at once, with attempts and deliveries counted anew */
+    STORE_CHANGE_RETRY,
+    /* jobs that are not done become dead letters of the class STORE_DROPPED: never worked on, and
+     * not found anew either; who has one on lease finds it taken away (its outcome is stale) */
+    STORE_CHANGE_DROP
+};
+#define STORE_DROPPED "dropped"
+/** Change jobs named by id, or by key when they have none, as listed. Others and jobs in another
+ *  state are left alone; *changed (may be NULL) counts the rest. */
+GLEANER_MUST_CHECK enum gleaner_status
+store_change_jobs(struct store_queue *queue, enum store_change change, const struct store_job *jobs,
+                  size_t count, uint64_t *changed, struct base_error *error);
+/** Names of the queues that there are; `row` returns false to stop. */
+GLEANER_MUST_CHECK enum gleaner_status store_queue_names(struct store *store,
+                                                         bool (*row)(void *ctx, const char *name),
+                                                         void *ctx, struct base_error *error);
+
 /** Drop a queue and its jobs (a finished crawl that is started anew). */
 GLEANER_MUST_CHECK enum gleaner_status store_queue_drop(struct store *store, const char *name,
                                                         struct base_error *error);

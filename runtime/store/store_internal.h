@@ -45,6 +45,12 @@ struct store_ops {
     enum gleaner_status (*list_jobs)(struct store_queue *queue, const char *state, uint64_t limit,
                                      bool (*row)(void *ctx, const struct store_job_view *view),
                                      void *ctx, struct base_error *error);
+    enum gleaner_status (*change_jobs)(struct store_queue *queue, enum store_change change,
+                                       const struct store_job *jobs, size_t count,
+                                       uint64_t *changed, struct base_error *error);
+    enum gleaner_status (*queue_names)(struct store *store,
+                                       bool (*row)(void *ctx, const char *name), void *ctx,
+                                       struct base_error *error);
 
     /* The document part of settle alone: the tiered store and its drainer use it on the remote.
      * GLEANER_OK: every document was written, or refused for its own sake (documents_refused). */

@@ -11,6 +11,7 @@
  *   store_mongo_queue.c      queues: names of a job's fields, opening, enqueue, drop
  *   store_mongo_fields.c     what the commands on jobs have in common
  *   store_mongo_list.c       counting and listing jobs
+ *   store_mongo_change.c     what a person does to jobs; which queues there are
  *   store_mongo_claim.c      claiming: candidates, choice, rounds
  *   store_mongo_lease.c      claiming: what is written
  *   store_mongo_settle.c     outcomes, renewing, releasing
@@ -175,6 +176,12 @@ enum gleaner_status store_mongo_list_jobs(struct store_queue *queue, const char 
                                           uint64_t limit,
                                           bool (*row)(void *ctx, const struct store_job_view *view),
                                           void *ctx, struct base_error *error);
+enum gleaner_status store_mongo_change_jobs(struct store_queue *queue, enum store_change change,
+                                            const struct store_job *jobs, size_t count,
+                                            uint64_t *changed, struct base_error *error);
+enum gleaner_status store_mongo_queue_names(struct store *store,
+                                            bool (*row)(void *ctx, const char *name), void *ctx,
+                                            struct base_error *error);
 enum gleaner_status store_mongo_write_documents(struct store *store,
                                                 const struct store_document *documents,
                                                 size_t count, struct store_settled *out,

@@ -52,6 +52,8 @@ enum store_sql {
     SQL_JOB_RETRY,
     SQL_JOB_RELEASE,
     SQL_JOB_RENEW,
+    SQL_JOB_ANEW,
+    SQL_JOB_DROP,
     SQL_JOB_LEASES,
     SQL_JOB_COUNT_OVERDUE,
     SQL_JOB_NEXT_DUE,
@@ -231,6 +233,15 @@ enum gleaner_status
 store_sqlite_list_jobs(struct store_queue *queue, const char *state, uint64_t limit,
                        bool (*row)(void *ctx, const struct store_job_view *view), void *ctx,
                        struct base_error *error);
+
+/* ---- store_sqlite_change.c ---- */
+
+enum gleaner_status store_sqlite_change_jobs(struct store_queue *queue, enum store_change change,
+                                             const struct store_job *jobs, size_t count,
+                                             uint64_t *changed, struct base_error *error);
+enum gleaner_status store_sqlite_queue_names(struct store *store,
+                                             bool (*row)(void *ctx, const char *name), void *ctx,
+                                             struct base_error *error);
 
 /* ---- store_sqlite_claim.c ---- */
 

@@ -92,6 +92,11 @@ const char *const store_sql_text[SQL_STATEMENT_COUNT] = {
     [SQL_JOB_RELEASE] = "UPDATE jobs SET state = ?2, due = ?3, token = -abs(token),"
                         " deliveries = max(deliveries - 1, 0) WHERE rowid = ?1",
     [SQL_JOB_RENEW] = "UPDATE jobs SET state = 2, due = ?2 WHERE rowid = ?1",
+    [SQL_JOB_ANEW] = "UPDATE jobs SET state = 0, due = NULL, token = 0, deliveries = 0,"
+                     " attempts = 0, owner = NULL, class = NULL, reason = NULL WHERE rowid = ?1",
+    /* no token: who has it on lease finds it taken away */
+    [SQL_JOB_DROP] = "UPDATE jobs SET state = 4, due = NULL, token = 0, owner = NULL,"
+                     " class = '" STORE_DROPPED "', reason = 'dropped by hand' WHERE rowid = ?1",
     [SQL_JOB_LEASES] = "SELECT rowid FROM jobs INDEXED BY jobs_due WHERE queue = ?1"
                        " AND due IS NOT NULL AND state = 2 AND (?2 IS NULL OR owner = ?2)",
     [SQL_JOB_COUNT_OVERDUE] = "SELECT count(*), coalesce(sum(state = 1), 0) FROM jobs"

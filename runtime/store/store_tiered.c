@@ -277,6 +277,20 @@ static enum gleaner_status tiered_count(struct store_queue *queue, struct store_
     return store_count(local_queue(queue), out, error);
 }
 
+static enum gleaner_status tiered_change_jobs(struct store_queue *queue, enum store_change change,
+                                              const struct store_job *jobs, size_t count,
+                                              uint64_t *changed, struct base_error *error)
+{
+    return store_change_jobs(local_queue(queue), change, jobs, count, changed, error);
+}
+
+static enum gleaner_status tiered_queue_names(struct store *store,
+                                              bool (*row)(void *ctx, const char *name), void *ctx,
+                                              struct base_error *error)
+{
+    return store_queue_names(((struct store_tiered *)store)->local, row, ctx, error);
+}
+
 static enum gleaner_status
 tiered_list_jobs(struct store_queue *queue, const char *state, uint64_t limit,
                  bool (*row)(void *ctx, const struct store_job_view *view), void *ctx,
@@ -353,6 +367,8 @@ static const struct store_ops tiered_ops = {
     .release_owner = tiered_release_owner,
     .count = tiered_count,
     .list_jobs = tiered_list_jobs,
+    .change_jobs = tiered_change_jobs,
+    .queue_names = tiered_queue_names,
     .write_documents = tiered_write_documents,
     .documents = tiered_documents,
     .document_count = tiered_document_count,

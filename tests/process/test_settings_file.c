@@ -76,7 +76,7 @@ Test(settings_file, a_mistake_is_named_with_file_and_line)
         {"# x\nfetsh:\n  delay_ms: 3\n",
          "gleaner.yaml:2: unknown key 'fetsh'; did you mean fetch?"},
         {"zzzzzzzzzzzz:\n  a: 3\n",
-         "there are: database, store, crawl, fetch, worker, modules, process"},
+         "there are: database, store, crawl, fetch, worker, modules, scan, process"},
         {"crawl:\n  content: html\n",
          "gleaner.yaml:2: crawl.content: 'html' is not one of text|markdown"},
         {"crawl:\n\n  pages: -1\n",

@@ -8,7 +8,7 @@ class Commands(rig.Case):
         out, _ = self.run_gleaner("--help")
         for word in ("crawl", "run", "submit", "export", "status", "config", "spool", "drain", "Exit codes"):
             self.assertIn(word, out)
-        for command in ("crawl", "run", "submit", "export", "status", "config", "spool", "drain"):
+        for command in ("crawl", "run", "submit", "queue", "export", "status", "config", "set", "reload", "spool", "drain"):
             out, err = self.run_gleaner(command, "--help")
             self.assertIn("Options", out)
             self.assertEqual(err, "")
@@ -22,6 +22,15 @@ class Commands(rig.Case):
             self.assertIn(word, options)
         self.assertNotIn("--server-selection", options)
         self.assertIn("--server-selection", self.run_gleaner("config", "--help")[0])
+
+    def test_help_of_a_command_lists_the_options_that_are_its_own(self):
+        for command, options in (("queue", ("--id ID", "--state ready|waiting|leased|done|dead", "--all", "--url URL")),
+                                 ("robots", ("--agent TOKEN", "--file FILE", "--batch")), ("fetch", ("--verbose",)),
+                                 ("scrape", ("--type TYPE", "--url URL")), ("config", ("--live",)), ("search", ("--limit N",))):
+            out, _ = self.run_gleaner(command, "--help")
+            for option in options:
+                with self.subTest(command=command, option=option):
+                    self.assertIn(option, out)
 
     def test_closed_standard_files_are_not_given_to_others(self):
         site = self.site({"/": "<title>t</title>text"})
