@@ -49,7 +49,7 @@ static struct place place_of(const char *text)
 
 static bool same_part(struct part a, struct part b)
 {
-    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
 bool settings_same_place(const char *a, const char *b)

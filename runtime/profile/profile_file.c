@@ -16,6 +16,7 @@ static const char magic[] = "gleaner-profiles-1\n";
 
 #define MAGIC_LEN (sizeof(magic) - 1)
 #define CRC_LEN 4
+#define AGE_MAX_MS (INT64_C(100) * 365 * 86400000) /* in ns it still fits */
 
 static int64_t wall_ms(void)
 {
@@ -101,8 +102,10 @@ static void take_record(struct profile_cache *cache, const bson_t *record)
     if (name == NULL || data == NULL || !bson_init_static(&document, data, len)) {
         return;
     }
-    int64_t age_ms = wall_ms() - said_ms;
-    age_ms = age_ms > 0 ? age_ms : 0; /* the clock was set back: it is not from the future */
+    int64_t now_ms = wall_ms();
+    int64_t age_ms = said_ms >= now_ms ? 0 /* the clock was set back: it is not from the future */
+                     : said_ms < now_ms - AGE_MAX_MS ? AGE_MAX_MS
+                                                     : now_ms - said_ms;
     int64_t fresh_ns = (int64_t)base_mono_ns() - age_ms * (int64_t)BASE_NS_PER_MS;
     struct profile_entry *entry = profile_entry_create(name, &document, 0, fresh_ns);
     if (entry != NULL) {

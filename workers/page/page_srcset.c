@@ -3,6 +3,9 @@
 
 static void skip(struct text_slice *s, size_t n)
 {
+    if (n == 0) {
+        return; /* an attribute without a value has no bytes to point at */
+    }
     s->data += n;
     s->len -= n;
 }
