@@ -6,7 +6,7 @@
  *
  * Changes (fields are only appended; a module built for version N runs in every later process):
  *   2026-11-23  version 1
- *   2026-11-24  gleaner_host.run; gleaner_page.raw
+ *   2026-11-24  gleaner_host.run; gleaner_page.raw; gleaner_module.settings
  *
  * Threads: open and close are called once each, with no handle running. handle is called from
  * several worker threads at once, each with its own `task`; no host lock is held; it may block up
@@ -151,6 +151,9 @@ struct gleaner_module {
                                    struct gleaner_task *task, const struct gleaner_page *page);
     /** Once, after every handle. May be NULL. */
     void (*close)(void *state);
+    /** NULL-terminated: names that it asks gleaner_host.setting for; a configuration that names
+     *  another one is refused. NULL = whatever is configured is taken. */
+    const char *const *settings;
 };
 
 #ifdef __cplusplus

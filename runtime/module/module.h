@@ -90,6 +90,14 @@ GLEANER_MUST_CHECK enum gleaner_status module_acquire(struct module_registry *re
                                                       const char *type, struct module_use *out);
 void module_release(struct module_registry *registry, struct module_use *use);
 
+/** The settings that a module asks for, NULL-terminated; NULL when it does not say (it is older
+ * than the field, or works in a child process). */
+const char *const *module_setting_names(const struct gleaner_module *module);
+/** Call `row` for each module until it returns false. Thread: [any] but one inside a module; the
+ *  lock of loads is held: `row` calls nothing of this room. */
+void module_walk(struct module_registry *registry,
+                 bool (*row)(void *ctx, const struct gleaner_module *module), void *ctx);
+
 /** One line a module: name, version, types, path. Returns how many there are. */
 size_t module_describe(struct module_registry *registry, char *out, size_t out_size);
 

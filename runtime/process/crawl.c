@@ -186,6 +186,23 @@ static enum gleaner_status open_frontier(struct crawl *crawl, struct base_error 
     return status;
 }
 
+static bool count_page(void *ctx, const struct store_job_view *view)
+{
+    uint64_t *pages = ctx;
+    *pages += view->content_found && strcmp(view->job->type, "page") == 0;
+    return true;
+}
+
+/* A limit is the crawl's: what was stored before an interruption counts. */
+static enum gleaner_status count_pages_before(struct crawl *crawl, struct base_error *error)
+{
+    struct work *work = &crawl->work;
+    if (!crawl->is_resumed || work->settings->pages == UINT64_MAX) {
+        return GLEANER_OK;
+    }
+    return store_list_jobs(work->jobs, "done", 0, count_page, &work->pages_before, error);
+}
+
 /* ---- its course ---- */
 
 static void wait_for_server(struct crawl *crawl)
@@ -223,6 +240,9 @@ static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
     if (status == GLEANER_OK) {
         status = sinks_open(work, home_of(crawl), crawl->name, crawl->is_resumed,
                             work_threads(work->settings), error);
+    }
+    if (status == GLEANER_OK) {
+        status = count_pages_before(crawl, error);
     }
     if (status == GLEANER_OK) {
         wait_for_server(crawl);

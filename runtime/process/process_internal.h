@@ -77,7 +77,8 @@ struct work {
     struct queue *queue;
     struct fetch_engine *fetch;
     struct module_registry *modules;
-    struct sinks *sinks; /* --also; NULL = none */
+    uint64_t pages_before; /* of a crawl that is resumed with a limit of pages */
+    struct sinks *sinks;   /* --also; NULL = none */
     struct worker_group *workers;
     struct admin_sources sources;
     struct admin_server *server;
@@ -250,6 +251,12 @@ int command_drain(struct settings *settings, int argc, char *const argv[]);
 /* control_commands.c */
 int command_set(struct settings *settings, int argc, char *const argv[]);
 int command_reload(struct settings *settings, int argc, char *const argv[]);
+/* module_settings.c */
+/** modules.settings names only modules that are loaded, and settings that they ask for. [startup]
+ */
+GLEANER_MUST_CHECK enum gleaner_status module_settings_check(const struct settings *settings,
+                                                             struct module_registry *modules,
+                                                             struct base_error *error);
 /* queue_command.c */
 int command_queue(struct settings *settings, int argc, char *const argv[]);
 /** POST /queue of the status server: change jobs of this process' store. Thread: [any]. */

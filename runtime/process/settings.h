@@ -165,6 +165,8 @@ GLEANER_MUST_CHECK enum gleaner_status settings_check(const struct settings *set
 /** Index of a key of the file ("fetch.delay_ms"). Errors: GLEANER_E_CONFIG with the nearest one. */
 GLEANER_MUST_CHECK enum gleaner_status settings_find(const char *key, size_t *out,
                                                      struct base_error *error);
+/** "file.yaml:12", "environment LOG_LEVEL", "--content", "default". */
+void settings_describe_place(const struct setting_origin *origin, char *out, size_t out_size);
 /** One value as `gleaner config` prints it. */
 void settings_print_value(const struct settings *settings, size_t index, struct base_buffer *out);
 

@@ -32,7 +32,5 @@ GLEANER_MUST_CHECK enum gleaner_status settings_add_operand(struct settings *set
 
 /** "unlimited" and "auto", each only where it is the default. */
 bool settings_parse_word(const struct setting *setting, const char *text, uint64_t *out);
-/** "file.yaml:12", "environment LOG_LEVEL", "--content", "default". */
-void settings_describe_place(const struct setting_origin *origin, char *out, size_t out_size);
 
 #endif

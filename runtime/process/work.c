@@ -129,7 +129,8 @@ enum gleaner_status work_load_modules(struct work *work, struct base_error *erro
                                 "no worker module was found in %s; --module-dir names the place",
                                 from != NULL ? from : "../" GLEANER_MODULE_DIR);
     }
-    return status;
+    return status == GLEANER_OK ? module_settings_check(work->settings, work->modules, error)
+                                : status;
 }
 
 /* ---- workers ---- */
@@ -173,6 +174,7 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
         .shares = work->shares,
         .sitemap_urls = s->sitemap_urls,
         .max_pages = live.max_pages,
+        .pages_before = work->pages_before,
         .batch_pages = narrow(s->batch_pages),
         .batch_ms = live.batch_ms,
         .prefetch = live.prefetch,

@@ -172,6 +172,8 @@ store_count(struct store_queue *queue, struct store_counts *out, struct base_err
 struct store_job_view {
     const struct store_job *job;
     const char *state, *error_class, *reason;
+    bool content_found; /* of a done job; the frontier in MongoDB does not keep it: done, and
+                           without a class (a redirect has one) */
 };
 GLEANER_MUST_CHECK enum gleaner_status
 store_list_jobs(struct store_queue *queue, const char *state, uint64_t limit,

@@ -172,6 +172,9 @@ static bool list_row(void *ctx, const bson_t *document)
                                   .error_class =
                                       store_mongo_text(document, l->queue->layout->error_class),
                                   .reason = store_mongo_text(document, l->queue->layout->reason)};
+    view.content_found = l->queue->submissions
+                             ? store_mongo_number(document, "gleaner.contentFound") != 0
+                             : strcmp(state, "done") == 0 && view.error_class[0] == '\0';
     return l->row(l->ctx, &view) && --l->left > 0;
 }
 

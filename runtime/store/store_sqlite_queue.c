@@ -317,7 +317,8 @@ static const char *const state_names[JOB_STATE_COUNT] = {"ready", "waiting", "le
 
 #define LIST_SQL                                                                                   \
     "SELECT key, url, host, type, via, depth, priority, abs(token), deliveries, attempts, class,"  \
-    " reason, due, CASE WHEN due <= ?2 THEN 0 ELSE state END AS now_state FROM jobs"               \
+    " reason, due, CASE WHEN due <= ?2 THEN 0 ELSE state END AS now_state, content_found FROM "    \
+    "jobs"                                                                                         \
     " WHERE queue = ?1 AND (?3 < 0 OR now_state = ?3) ORDER BY rowid LIMIT ?4"
 
 static int state_number(const char *name)
@@ -352,7 +353,8 @@ static bool show_row(sqlite3_stmt *list, int64_t now,
     struct store_job_view view = {.job = &job,
                                   .state = state_names[state],
                                   .error_class = store_column_text(list, 10),
-                                  .reason = store_column_text(list, 11)};
+                                  .reason = store_column_text(list, 11),
+                                  .content_found = sqlite3_column_int(list, 14) != 0};
     return row(ctx, &view);
 }
 

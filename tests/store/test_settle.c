@@ -203,3 +203,27 @@ BEHAVIOUR(store_settle, queues_do_not_see_each_other)
     rig->queue = mine;
     store_queue_close(&other);
 }
+
+static bool count_found(void *ctx, const struct store_job_view *view)
+{
+    size_t *found = ctx;
+    *found += view->content_found;
+    return true;
+}
+
+BEHAVIOUR(store_settle, a_listed_job_says_whether_content_was_found)
+{
+    struct store_jobs jobs = {0};
+    size_t found = 0;
+    struct store_job page = claim_one(rig, &jobs, "http://a/1");
+    struct store_outcome done = rig_outcome(&page, STORE_DONE);
+    done.content_found = true;
+    rig_settle(rig, &done);
+    struct store_job redirect = claim_one(rig, &jobs, "http://a/2");
+    struct store_outcome moved = rig_outcome(&redirect, STORE_DONE);
+    moved.error_class = "redirect";
+    rig_settle(rig, &moved);
+    RIG_OK(rig, store_list_jobs(rig->queue, "done", 0, count_found, &found, &rig->error));
+    cr_expect_eq(found, 1);
+    store_jobs_fini(&jobs);
+}

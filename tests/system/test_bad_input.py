@@ -158,4 +158,18 @@ class Files(rig.Case):
         self.assertLessEqual(set(b[:50] for b in between), set(a[:50] for a in after))  # by _id
 
 
+    def test_a_setting_that_no_module_asks_for_is_refused_with_the_nearest(self):
+        for entry, says in (("text.unknown=1", "no setting 'unknown'"), ("text.main_txt=true", "did you mean main_text?"),
+                            ("txt.main_text=true", "no module 'txt'; did you mean text?"), ("image.main_text=true", "there are: document, relevance")):
+            for command in (["crawl", "http://127.0.0.1:1/"], ["run"], ["scrape", "page.html"]):
+                with self.subTest(entry=entry, command=command):
+                    _, err = self.run_gleaner(*command, *(() if command[0] == "scrape" else ("--data", self.data)), "--set", entry, code=2)
+                    self.assertIn("--set: modules.settings", err)
+                    self.assertIn(says, err)
+        with open(f"{self.home}/c.yaml", "w") as f:
+            f.write("modules:\n  settings: [text.near=1]\n")
+        _, err = self.run_gleaner("scrape", "page.html", "--config", "c.yaml", code=2)
+        self.assertIn("c.yaml:2: modules.settings: 'text.near=1'", err)
+
+
 rig.main()

@@ -61,6 +61,19 @@ class Interrupt(rig.Case):
         self.finish(process, -signal.SIGKILL)
         self.check_the_rest(site, arguments)
 
+    def test_a_limit_of_pages_counts_what_was_stored_before(self):
+        for ending, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 3)):
+            with self.subTest(ending=ending):
+                self.data = f"{self.home}/{ending}"
+                site, arguments, process = self.begin("--pages", "40", "--drain-ms", "100")
+                rig.wait_for(lambda: len(self.stored_paths()) >= 10, "ten stored pages")
+                process.send_signal(ending)
+                self.finish(process, code)
+                site.hold_after = None
+                site.gate.set()
+                self.run_gleaner(*arguments)
+                self.assertEqual(len(self.stored_paths()), 40)
+
     def test_fresh_starts_anew(self):
         site, arguments, process = self.begin()
         process.kill()

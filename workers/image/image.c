@@ -147,6 +147,8 @@ static void image_close(void *state)
 
 static const char *const types[] = {"image", NULL};
 
+static const char *const settings[] = {"document", "relevance", NULL};
+
 extern const struct gleaner_module gleaner_module;
 GLEANER_API const struct gleaner_module gleaner_module = {
     .size = sizeof(struct gleaner_module),
@@ -157,4 +159,5 @@ GLEANER_API const struct gleaner_module gleaner_module = {
     .open = image_open,
     .handle = image_handle,
     .close = image_close,
+    .settings = settings,
 };

@@ -126,6 +126,9 @@ static enum gleaner_verdict text_handle(void *opaque, const struct gleaner_host 
 
 static const char *const types[] = {"page", "text", NULL};
 
+static const char *const settings[] = {"document", "main_text", "near_duplicates", "relevance",
+                                       NULL};
+
 extern const struct gleaner_module gleaner_module;
 GLEANER_API const struct gleaner_module gleaner_module = {
     .size = sizeof(struct gleaner_module),
@@ -136,4 +139,5 @@ GLEANER_API const struct gleaner_module gleaner_module = {
     .open = text_open,
     .handle = text_handle,
     .close = text_close,
+    .settings = settings,
 };

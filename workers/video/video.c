@@ -145,6 +145,8 @@ static void video_close(void *state)
 
 static const char *const types[] = {"video", NULL};
 
+static const char *const settings[] = {"document", "relevance", NULL};
+
 extern const struct gleaner_module gleaner_module;
 GLEANER_API const struct gleaner_module gleaner_module = {
     .size = sizeof(struct gleaner_module),
@@ -155,4 +157,5 @@ GLEANER_API const struct gleaner_module gleaner_module = {
     .open = video_open,
     .handle = video_handle,
     .close = video_close,
+    .settings = settings,
 };
