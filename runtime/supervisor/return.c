@@ -177,8 +177,10 @@ void return_keep(struct supervisor *supervisor, struct tier *tier, const struct 
         tier->poked.answer = job->poke.answer;
     }
     uint64_t wait_ms = tier->poke_wait_ms > 0 ? tier->poke_wait_ms : UNSEEN_MS;
+    uint64_t began_ns = now_ns - (uint64_t)job->poke.waited_ms * BASE_NS_PER_MS;
     tier->poked_ns = now_ns;
-    tier->poke_due_ns = after_ms(supervisor, now_ns, LEAST_MS, MOST_MS);
+    /* one that waited for a silent server is followed at once: there is always one that waits */
+    tier->poke_due_ns = after_ms(supervisor, began_ns, LEAST_MS, MOST_MS);
     tier->poke_late_ns = after_ms(supervisor, now_ns, wait_ms / 2, wait_ms);
     tier->poke_wait_ms = 2 * wait_ms < UNSEEN_MOST_MS ? 2 * wait_ms : UNSEEN_MOST_MS;
 }

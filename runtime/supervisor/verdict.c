@@ -91,8 +91,7 @@ enum verdict verdict_find(const struct verdict_facts *facts, char *words, size_t
         [VERDICT_REFUSED] = "refused (nobody listens)",
         [VERDICT_WANTS_TLS] = "the server wants TLS: add tls=true to the URI",
         [VERDICT_WANTS_PLAIN] = "the server speaks no TLS: remove tls=true from the URI",
-        [VERDICT_TLS_REFUSED] = "TLS refused: check tlsCAFile, the certificate's host name, and "
-                                "tlsCertificateKeyFile if the server wants one",
+        [VERDICT_TLS_REFUSED] = "TLS refused: check tlsCAFile and the certificate's host name",
         [VERDICT_NO_PRIMARY] = "a member answers, and the set has no primary",
     };
     enum verdict found = weigh(facts);

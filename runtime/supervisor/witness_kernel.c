@@ -9,12 +9,12 @@
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define DNS_PORT 53
+#define SOCKET_LINK "socket:["
 #define INODES_MAX 8192
 #define DUMP_BYTES 32768
 #define STATE(name) (1U << (name))
@@ -43,12 +43,12 @@ static void list_own(struct inodes *own)
     const struct dirent *entry;
     while (folder != NULL && own->count < INODES_MAX && (entry = readdir(folder)) != NULL) {
         char target[64];
-        unsigned inode;
         ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
         if (length > 0) {
             target[length] = '\0';
-            if (sscanf(target, "socket:[%u]", &inode) == 1) {
-                own->at[own->count++] = inode;
+            if (strncmp(target, SOCKET_LINK, sizeof(SOCKET_LINK) - 1) == 0) {
+                const char *number = target + sizeof(SOCKET_LINK) - 1;
+                own->at[own->count++] = (uint32_t)strtoul(number, NULL, 10);
             }
         }
     }
