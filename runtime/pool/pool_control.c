@@ -2,6 +2,8 @@
 /* The supervisor's side: ready, clear, close, and the housekeeping of each tick. */
 #include "pool_internal.h"
 
+#include <sched.h>
+
 static uint64_t gate_now(const struct pool *pool)
 {
     return atomic_load_explicit(&pool->gate, memory_order_seq_cst);
@@ -29,12 +31,24 @@ void pool_ready(struct pool *pool)
     }
 }
 
+/* A connector tells that it begins, and only then makes the slot CONNECTING. Who watches events is
+ * told of the end of what began before the clear; the moment in between has to pass first. */
+static uint64_t await_begun(const struct pool *pool, struct pool_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    while (pool->is_timed && slot_state_of(word) == SLOT_CLAIMED) {
+        (void)sched_yield();
+        word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    }
+    return word;
+}
+
 /* Pending connections of a cleared pool are given up at once; their connectors find out later. */
 static void condemn_pending(struct pool *pool, uint64_t gate)
 {
     for (uint32_t i = 0; i < pool->slot_count; i++) {
         struct pool_slot *slot = pool_slot_at(pool, i);
-        uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+        uint64_t word = await_begun(pool, slot);
         if (slot_state_of(word) != SLOT_CONNECTING || gate_admits(gate, word)) {
             continue;
         }
