@@ -51,8 +51,7 @@ void store_queue_close(struct store_queue **queue)
 {
     if (*queue != NULL) {
         const struct store_ops *ops = queue_ops(*queue);
-        (*queue)->magic = 0;
-        ops->queue_close(*queue);
+        ops->queue_close(*queue); /* the last one clears the magic: others may have it open */
         *queue = NULL;
     }
 }

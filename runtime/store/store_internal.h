@@ -24,6 +24,7 @@ struct store_ops {
 
     enum gleaner_status (*queue_open)(struct store *store, const char *name,
                                       struct store_queue **out, struct base_error *error);
+    /* The last close of a queue that is shared clears its magic and frees it. */
     void (*queue_close)(struct store_queue *queue);
     enum gleaner_status (*queue_drop)(struct store *store, const char *name,
                                       struct base_error *error);

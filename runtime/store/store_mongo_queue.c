@@ -128,6 +128,7 @@ enum gleaner_status store_mongo_queue_open(struct store *store, const char *name
 void store_mongo_queue_close(struct store_queue *base)
 {
     struct mongo_queue *queue = (struct mongo_queue *)base;
+    base->magic = 0;
     free(queue->name);
     free(queue);
 }

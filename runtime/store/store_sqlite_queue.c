@@ -121,7 +121,6 @@ enum gleaner_status store_sqlite_queue_open(struct store *store, const char *nam
     }
     if (status == GLEANER_OK) {
         queue->references++;
-        queue->base.magic = STORE_QUEUE_MAGIC;
         *out = &queue->base;
     }
     sync_mutex_unlock(s->mutex);
@@ -133,14 +132,13 @@ void store_sqlite_queue_close(struct store_queue *base)
     struct sqlite_queue *queue = (struct sqlite_queue *)base;
     struct store_sqlite *s = (struct store_sqlite *)base->store;
     sync_mutex_lock(s->mutex);
-    if (--queue->references > 0) {
-        queue->base.magic = STORE_QUEUE_MAGIC; /* others still have it open */
-    } else {
+    if (--queue->references == 0) {
         struct sqlite_queue **link = &s->queues;
         while (*link != queue) {
             link = &(*link)->next;
         }
         *link = queue->next;
+        queue->base.magic = 0;
         free(queue->name);
         free(queue);
     }

@@ -236,6 +236,7 @@ static enum gleaner_status tiered_queue_open(struct store *store, const char *na
 static void tiered_queue_close(struct store_queue *queue)
 {
     store_queue_close(&((struct tiered_queue *)queue)->local);
+    queue->magic = 0;
     free(queue);
 }
 

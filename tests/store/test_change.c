@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a person does to jobs by hand: the same for every body. */
 #include "store_rig.h"
+#include "sync.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -160,4 +161,46 @@ BEHAVIOUR(store_change, the_names_of_queues_that_hold_something_are_listed)
     cr_expect_not_null(strstr(names.data, "crawl/"), "%s", names.data);
     store_queue_close(&jobs_queue);
     base_buffer_fini(&names);
+}
+
+/* Somebody looks at the queue again and again, as a person's command does beside a process. */
+struct onlooker {
+    struct rig *rig;
+    _Atomic bool may_leave;
+    uint64_t failures;
+};
+
+static void open_and_close(void *arg)
+{
+    struct onlooker *onlooker = arg;
+    while (!atomic_load_explicit(&onlooker->may_leave, memory_order_relaxed)) {
+        struct store_queue *queue = NULL;
+        struct base_error error = {0};
+        onlooker->failures +=
+            store_queue_open(onlooker->rig->store, "crawl/test", &queue, &error) != GLEANER_OK;
+        store_queue_close(&queue);
+    }
+}
+
+BEHAVIOUR(store_change, a_queue_that_somebody_else_closes_stays_open_for_us)
+{
+    enum { ONLOOKERS = 3, CALLS = 300 };
+    struct onlooker onlookers[ONLOOKERS];
+    struct sync_thread *threads[ONLOOKERS] = {NULL};
+    struct store_jobs jobs = {0};
+    for (int i = 0; i < ONLOOKERS; i++) {
+        onlookers[i] = (struct onlooker){.rig = rig};
+        cr_assert_eq(
+            sync_thread_start(&threads[i], "onlooker", SYNC_READER, open_and_close, &onlookers[i]),
+            GLEANER_OK);
+    }
+    for (int i = 0; i < CALLS; i++) {
+        (void)rig_claim(rig, 1, 1000, &jobs);
+    }
+    for (int i = 0; i < ONLOOKERS; i++) {
+        atomic_store_explicit(&onlookers[i].may_leave, true, memory_order_relaxed);
+        sync_thread_join(&threads[i]);
+        cr_expect_eq(onlookers[i].failures, 0);
+    }
+    store_jobs_fini(&jobs);
 }
