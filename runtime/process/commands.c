@@ -61,6 +61,17 @@ const struct command commands[] = {
      "  gleaner queue retry --url 'https://example.org/*' --to mongodb://localhost/app\n",
      GROUP_DATABASE | GROUP_STORE | GROUP_LOG | GROUP_ANY | GROUP_JSON | GROUP_ONLY_QUEUE,
      command_queue},
+    {"worker", "--stdio [options]", "the application's worker as a child process, by messages",
+     "One JSON object a line: {type: scrape_url | scrape_images | scrape_videos | scan_directory "
+     "|\n"
+     "search_content | shutdown, url | directory | query, requestId}. One reply for each, in any\n"
+     "order: {type: scrape_result | scan_result | search_result | shutdown_result | error,\n"
+     "data: {success, message, contentFound, content, error?}, requestId}. What is found is "
+     "stored.\n"
+     "It ends when its input does, after the last reply.\n",
+     GROUP_DATABASE | GROUP_STORE | GROUP_FETCH | GROUP_WORKER | GROUP_PROCESS | GROUP_ANY |
+         GROUP_ONLY_WORKER,
+     command_worker},
     {"export", "[options]", "print the stored documents",
      "Works beside a running process. CSV has the columns of the first document.\n"
      "  gleaner export --format csv > pages.csv\n",

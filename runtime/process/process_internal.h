@@ -251,6 +251,13 @@ int command_drain(struct settings *settings, int argc, char *const argv[]);
 /* control_commands.c */
 int command_set(struct settings *settings, int argc, char *const argv[]);
 int command_reload(struct settings *settings, int argc, char *const argv[]);
+/* scanning.c */
+/** Store the files of a directory in the stores that `work` has opened. Thread: [any]. */
+GLEANER_MUST_CHECK enum gleaner_status scanning_run(struct work *work, const char *directory,
+                                                    uint64_t *files, uint64_t *found,
+                                                    struct base_error *error);
+/* stdio.c */
+int command_worker(struct settings *settings, int argc, char *const argv[]);
 /* module_settings.c */
 /** modules.settings names only modules that are loaded, and settings that they ask for. [startup]
  */

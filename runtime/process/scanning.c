@@ -127,6 +127,26 @@ static enum gleaner_status scan(struct scanning *s, const char *directory)
     return settle(s) ? GLEANER_OK : s->status;
 }
 
+static enum gleaner_status open_desk(struct scanning *s)
+{
+    struct work *work = s->work;
+    const struct settings *settings = work->settings;
+    enum gleaner_status status =
+        store_queue_open(work->documents, QUEUE_NAME, &s->queue, &s->error);
+    const struct worker_options options = {
+        .modules = work->modules,
+        .db = work->db,
+        .collection = settings->collection,
+        .handle_ms = narrow(settings->handle_ms),
+        .setting = settings_of_module,
+        .setting_ctx = (void *)(uintptr_t)settings,
+    };
+    if (status == GLEANER_OK && worker_desk_open(&options, &s->desk) != GLEANER_OK) {
+        status = base_error_set(&s->error, GLEANER_E_NOMEM, "no memory to scan");
+    }
+    return status;
+}
+
 static enum gleaner_status start(struct scanning *s)
 {
     struct work *work = s->work;
@@ -140,21 +160,7 @@ static enum gleaner_status start(struct scanning *s)
         enum gleaner_status up = work_wait_server(work, &s->error);
         base_log_debug("scan", "event=server status=%s", gleaner_status_name(up));
     }
-    if (status == GLEANER_OK) {
-        status = store_queue_open(work->documents, QUEUE_NAME, &s->queue, &s->error);
-    }
-    const struct worker_options options = {
-        .modules = work->modules,
-        .db = work->db,
-        .collection = settings->collection,
-        .handle_ms = narrow(settings->handle_ms),
-        .setting = settings_of_module,
-        .setting_ctx = (void *)(uintptr_t)settings,
-    };
-    if (status == GLEANER_OK && worker_desk_open(&options, &s->desk) != GLEANER_OK) {
-        status = base_error_set(&s->error, GLEANER_E_NOMEM, "no memory to scan");
-    }
-    return status;
+    return status == GLEANER_OK ? open_desk(s) : status;
 }
 
 /* How many documents still wait for their server. */
@@ -236,7 +242,7 @@ static void print_summary(const struct scanning *s, uint64_t waiting)
     }
 }
 
-static void finish(struct scanning *s)
+static void close_desk(struct scanning *s)
 {
     worker_desk_close(&s->desk);
     if (s->queue != NULL) {
@@ -244,6 +250,25 @@ static void finish(struct scanning *s)
     }
     base_buffer_fini(&s->url);
     base_buffer_fini(&s->decoded);
+}
+
+enum gleaner_status scanning_run(struct work *work, const char *directory, uint64_t *files,
+                                 uint64_t *found, struct base_error *error)
+{
+    struct scanning s = {.work = work};
+    enum gleaner_status status = open_desk(&s);
+    if (status == GLEANER_OK) {
+        status = scan(&s, directory);
+    }
+    close_desk(&s);
+    *files = s.seen.files;
+    *found = s.found;
+    return status == GLEANER_OK ? status : base_error_set(error, status, "%s", s.error.message);
+}
+
+static void finish(struct scanning *s)
+{
+    close_desk(s);
     work_close(s->work);
 }
 

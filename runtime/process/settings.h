@@ -45,6 +45,7 @@ enum setting_group {
     GROUP_ONLY_SCAN = 1 << 26,
     GROUP_ONLY_SEARCH = 1 << 27,
     GROUP_ONLY_QUEUE = 1 << 28,
+    GROUP_ONLY_WORKER = 1 << 29,
     GROUP_ONLY_CRAWL = 1 << 8,
     GROUP_ONLY_SUBMIT = 1 << 9,
     GROUP_ONLY_EXPORT = 1 << 10,
@@ -140,7 +141,7 @@ struct settings {
     const char *config_file, *env_file, *format, *job_type;
     const char *agent, *robots_file, *page_url;
     const char *queue_name, *job_id, *job_state;
-    bool json, fresh, help, batch, verbose, live, all, make_index;
+    bool json, fresh, help, batch, verbose, live, all, stdio, make_index;
 };
 
 extern const struct setting settings_table[];

@@ -110,10 +110,10 @@ void settings_print_help(unsigned groups, struct base_buffer *out)
     static const unsigned order[] = {
         GROUP_ONLY_CRAWL,  GROUP_ONLY_CONFIG, GROUP_ONLY_SUBMIT, GROUP_ONLY_EXPORT,
         GROUP_ONLY_STATUS, GROUP_ONLY_SCRAPE, GROUP_ONLY_ROBOTS, GROUP_ONLY_FETCH,
-        GROUP_ONLY_SCAN,   GROUP_ONLY_SEARCH, GROUP_ONLY_QUEUE,  GROUP_PAGE_URL,
-        GROUP_BATCH,       GROUP_CRAWL,       GROUP_FETCH,       GROUP_DATABASE,
-        GROUP_STORE,       GROUP_DATA,        GROUP_WORKER,      GROUP_PROCESS,
-        GROUP_LOG,         GROUP_JSON,        GROUP_ANY};
+        GROUP_ONLY_SCAN,   GROUP_ONLY_SEARCH, GROUP_ONLY_QUEUE,  GROUP_ONLY_WORKER,
+        GROUP_PAGE_URL,    GROUP_BATCH,       GROUP_CRAWL,       GROUP_FETCH,
+        GROUP_DATABASE,    GROUP_STORE,       GROUP_DATA,        GROUP_WORKER,
+        GROUP_PROCESS,     GROUP_LOG,         GROUP_JSON,        GROUP_ANY};
     unsigned shown = 0;
     for (size_t g = 0; g < BASE_ARRAY_LEN(order); g++) {
         for (size_t i = 0; i < settings_count; i++) {

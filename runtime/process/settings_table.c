@@ -254,6 +254,8 @@ const struct setting settings_table[] = {
       "this queue alone: jobs, or crawl/... (default: all)" },
     { "command.all", "all", NULL, SETTING_SWITCH, GROUP_ONLY_QUEUE, false, AT(all), "false", 0, 0, NULL, NULL,
       "no limit of the list; retry, drop: every job, no filter needed" },
+    { "command.stdio", "stdio", NULL, SETTING_SWITCH, GROUP_ONLY_WORKER, false, AT(stdio), "false", 0, 0, NULL, NULL,
+      "requests on standard input, replies on standard output, one JSON object a line" },
     { "command.verbose", "verbose", NULL, SETTING_SWITCH, GROUP_ONLY_FETCH, false, AT(verbose), "false", 0, 0, NULL, NULL,
       "also -v: headers, redirects, timings and charset on standard error" },
     { "command.help", "help", NULL, SETTING_SWITCH, GROUP_ANY, false, AT(help), "false", 0, 0, NULL, NULL,

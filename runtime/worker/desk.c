@@ -79,6 +79,18 @@ enum gleaner_status worker_desk_take(struct worker_desk *desk, const struct glea
                                                                : "the module gave no reason");
 }
 
+const uint8_t *worker_desk_results(struct worker_desk *desk, const char *type, bool found,
+                                   uint32_t *len)
+{
+    struct store_outcome outcome = {.kind = STORE_DONE, .content_found = found};
+    base_arena_reset(&desk->worker.batch.arena); /* holds nothing but the last results */
+    desk->job.job.type = type;
+    results_add(&desk->worker, &desk->job, &outcome);
+    desk->job.job.type = NULL;
+    *len = outcome.results_len;
+    return outcome.results;
+}
+
 size_t worker_desk_bytes(const struct worker_desk *desk)
 {
     return desk->worker.batch.documents.offset;

@@ -135,6 +135,13 @@ void worker_desk_close(struct worker_desk **desk);
 GLEANER_MUST_CHECK enum gleaner_status worker_desk_take(struct worker_desk *desk,
                                                         const struct gleaner_page *page,
                                                         bool *found, struct base_error *error);
+/**
+ * What the page of worker_desk_take() came to, as a submission shows it: BSON {text: {contentFound,
+ * content}, image: ..., video: ...}. Before the settle; valid until the next call on this desk.
+ * NULL without memory.
+ */
+const uint8_t *worker_desk_results(struct worker_desk *desk, const char *type, bool found,
+                                   uint32_t *len);
 /** Of the documents that wait to be settled. */
 size_t worker_desk_bytes(const struct worker_desk *desk);
 /** Store them; after an error they are kept: call again. Errors: as of store_settle(). */
