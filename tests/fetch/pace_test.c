@@ -3,8 +3,8 @@
  */
 #include "rig.h"
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -71,8 +71,7 @@ static int64_t look(struct profile_cache *cache, uint64_t number)
         return 0;
     }
     bson_iter_t iter;
-    int64_t version =
-        bson_iter_init_find(&iter, entry->document, "v") ? bson_iter_int64(&iter) : 0;
+    int64_t version = bson_iter_init_find(&iter, entry->document, "v") ? bson_iter_int64(&iter) : 0;
     bool whole = bson_iter_init_find(&iter, entry->document, "c") &&
                  bson_iter_int64(&iter) == check_of(number, version) &&
                  strcmp(entry->name, name) == 0;
