@@ -192,6 +192,15 @@ static enum gleaner_status probe(struct job *job)
     return GLEANER_OK;
 }
 
+/* The driver's words are the same for a dead server and for one that is full. */
+static void look_why(struct job *job)
+{
+    bool is_known = job->is_absent || job->poke.answer != POKE_UNASKED;
+    if (!is_known && job->supervisor->config.driver.poke != NULL) {
+        poke_target(job, FIRST_LOOK_MS);
+    }
+}
+
 /* A new generation of driver pools, and its first client, connected. */
 static enum gleaner_status renew(struct job *job)
 {
@@ -257,6 +266,9 @@ void job_run(struct job *job)
         break;
     case JOB_PROBE:
         status = probe(job);
+        if (status != GLEANER_OK && status != GLEANER_E_AUTH) {
+            look_why(job);
+        }
         break;
     case JOB_RECOVER:
         status = probe(job);

@@ -267,14 +267,17 @@ void recover_lost(struct supervisor *supervisor, enum connection_tier tier, cons
     supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
 }
 
-/* The server answers, but lets nobody in any more (a changed password, say). Whoever is in goes on:
- * nothing that works is given up for it (F4). With nobody in, it is an outage. */
+/* The server is there, but lets nobody in any more (a changed password, or it is full: it accepts
+ * and hangs up). Whoever is in goes on: nothing that works is given up for it (F4). With nobody in,
+ * it is an outage; and one who hangs up may be a proxy of a dead server, if old connections broke
+ * too. */
 static bool is_refusal_survived(struct supervisor *supervisor, const struct job *job,
                                 uint64_t now_ns)
 {
     struct pool_stats stats;
     pool_read_stats(supervisor->pool, now_ns, &stats);
-    return job->answer.status == GLEANER_E_AUTH && stats.available + stats.in_use > 0;
+    bool is_full = job->poke.answer == POKE_HUNG_UP && !supervisor->refresh_after_probe;
+    return (job->answer.status == GLEANER_E_AUTH || is_full) && stats.available + stats.in_use > 0;
 }
 
 /* The tier in use was asked: only that client, or the server? */
@@ -294,9 +297,10 @@ static void check_done(struct supervisor *supervisor, struct job *job, const cha
         return;
     }
     if (is_refusal_survived(supervisor, job, now_ns)) {
+        return_drop_probe(&supervisor->tiers[job->tier]); /* its monitor is let in no more either */
         base_log_warn("supervisor",
-                      "event=new_connections_refused why=\"%s\" todo=\"check user and "
-                      "password; the open connections serve on\"",
+                      "event=new_connections_refused why=\"%s\" todo=\"the open "
+                      "connections serve on\"",
                       why);
         supervisor_move(supervisor,
                         job->tier == CONNECTION_PRIMARY ? CONNECTION_EV_PROBE_PASSED

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #define IDLE_MS 1500 /* between two looks whether anything is missed */
-#define WATCH_MS 200 /* between two looks at the kernel's table */
+#define WATCH_MS 50  /* between two looks at the kernel's table */
 #define LEAST_MS                                                                                   \
     1750             /* between two pokes; first success is to come within 2 s of the return, so   \
                       */
@@ -57,6 +57,7 @@ void return_forget(struct tier *tier)
     tier->poke_late_ns = 0;
     tier->missed_since_ns = 0;
     tier->poke_wait_ms = UNSEEN_MS;
+    tier->was_absent = false;
 }
 
 /* ---- the rhythm
@@ -79,9 +80,19 @@ static bool is_watched(const struct tier *tier)
            listener_look(&target->ports) == LISTENER_ABSENT;
 }
 
-static bool is_time(const struct tier *tier, uint64_t now_ns)
+/* Once each time that it comes. */
+static bool has_come(struct tier *tier, bool is_absent)
 {
-    return now_ns >= (is_watched(tier) ? tier->poke_late_ns : tier->poke_due_ns);
+    bool was_absent = tier->was_absent;
+    tier->was_absent = is_absent;
+    return was_absent && !is_absent;
+}
+
+static bool is_time(struct tier *tier, uint64_t now_ns)
+{
+    bool is_absent = is_watched(tier);
+    return has_come(tier, is_absent) ||
+           now_ns >= (is_absent ? tier->poke_late_ns : tier->poke_due_ns);
 }
 
 uint64_t return_poke(void *ctx, uint64_t now_ns)
@@ -145,7 +156,7 @@ bool return_ask_first(struct supervisor *supervisor, uint64_t now_ns)
 
 /* A new driver pool looks at once, the old one's monitor when its time has come; and while nobody
  * is there, no monitor has to connect every 10 s to find that out. */
-static void drop_probe(struct tier *tier)
+void return_drop_probe(struct tier *tier)
 {
     client_discard(tier->probe_client);
     endpoint_unref(tier->probe_endpoint);
@@ -162,7 +173,7 @@ static void still_missed(struct supervisor *supervisor, struct tier *tier, const
         supervisor_note_next_attempt(supervisor, next_ns, why);
     }
     if (poke_is_hopeless(tier->poked.answer) && tier->job == NULL) {
-        drop_probe(tier);
+        return_drop_probe(tier);
     }
 }
 
@@ -204,7 +215,7 @@ void return_poked(struct supervisor *supervisor, struct job *job, uint64_t now_n
         return;
     }
     if (is_good && !was_good) {
-        drop_probe(tier);
+        return_drop_probe(tier);
         tier->good_checks = 0;
         tier->driver_asked_ns = now_ns;
         (void)recover_try(supervisor, STORM_EVIDENCE, now_ns);

@@ -189,6 +189,7 @@ struct tier {
     uint64_t poked_ns;        /* 0 = none */
     uint64_t poke_due_ns, poke_late_ns, poke_wait_ms;
     uint64_t missed_since_ns, driver_asked_ns;
+    bool was_absent;    /* the kernel showed nobody who listens there */
     bool is_poked;      /* a poke is under way */
     bool attempt_waits; /* ... and an attempt for its answer */
     /* witness.c */
@@ -345,6 +346,8 @@ void return_forget(struct tier *tier);
 /** A job has poked: keep what it learned, plan the next. */
 void return_keep(struct supervisor *supervisor, struct tier *tier, const struct job *job,
                  uint64_t now_ns);
+/** Close the probe's driver pool, and its monitor with it. */
+void return_drop_probe(struct tier *tier);
 /** A timer wants an attempt: true when a poke comes first, or its last answer has settled it. */
 bool return_ask_first(struct supervisor *supervisor, uint64_t now_ns);
 void return_poked(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
