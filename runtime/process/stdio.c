@@ -92,7 +92,7 @@ static bool take_line(struct station *station, const char *line, size_t len, str
         len > LINE_MAX_BYTES ? base_error_set(&error, GLEANER_E_LIMIT,
                                               "a line of more than %u bytes", LINE_MAX_BYTES)
                              : request_parse(line, len, &request, &error);
-    if (status != GLEANER_OK) {
+    if (status != GLEANER_OK || request == NULL) {
         station_refuse(station, request, error.message);
     } else if (request->kind == REQUEST_SHUTDOWN) {
         *last = request;

@@ -288,10 +288,10 @@ void work_start_server(struct work *work, const char *command)
 #define PATIENCE_SERVER_MS 500
 #define PATIENCE_LOCAL_MS 5000
 /* Of that: after the deadline what is left is released; then the store is asked for its counts. */
-#define RELEASE_SERVER_MS 150
+#define RELEASE_SERVER_MS 250
 #define RELEASE_LOCAL_MS 1000
 #define COUNT_MS 1000
-#define SUMMARY_MS 250 /* what is left for the summary and the closing */
+#define SUMMARY_MS 150 /* what is left for the summary and the closing */
 #define DRAIN_POLL_MS 10
 
 void work_set_patience(const struct work *work, uint64_t drain_ms, enum exit_code code)

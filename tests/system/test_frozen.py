@@ -90,16 +90,27 @@ class Frozen(rig.Case):
         self.run_gleaner(*arguments)
         self.assertEqual(self.stored_paths("--to", self.server.uri), set(pages))
 
+    def states(self):
+        out, _ = self.run_gleaner("queue", "list", "--to", self.server.uri, "--json")
+        return {job["url"].rsplit("/", 1)[1]: job["state"] for job in map(json.loads, out.splitlines())}
+
     def test_a_clean_stop_hands_its_leases_back(self):
+        self.held.pages["/next.html"] = "<title>next</title><body><p>text</p>"
         self.held.hold_after = 0
-        process = self.serve(self.data, "--drain-ms", "100", "--lease", HOUR_MS)
+        process = self.serve(self.data, "--drain-ms", "600000", "--lease", HOUR_MS, "--per-host", "1")
         self.submit()
         rig.wait_for(lambda: self.held.count() >= 1, "the request")
-        self.assertIn("handed back", self.end(process, "service, job in work, drain 100 ms, healthy server"))
+        self.run_gleaner("submit", f"{self.held.url}/next.html", "--to", self.server.uri)
+        rig.wait_for(lambda: self.states() == {"held.html": "leased", "next.html": "leased"}, "both leases")
+        process.send_signal(signal.SIGTERM)
+        rig.wait_for(lambda: self.states()["next.html"] == "ready", "what was not begun to be handed back")
         self.held.gate.set()
+        out, _ = self.finish(process)
+        self.assertIn("handed back", out)
+        self.assertEqual(self.states(), {"held.html": "done", "next.html": "ready"})
         process = self.serve(self.data, "--lease", HOUR_MS)
-        self.wait_done(self.data)  # the old lease had an hour
-        self.assertEqual(self.held.count(), 2)
+        rig.wait_for(lambda: self.states()["next.html"] == "done", "the job in the next process")  # the lease had an hour
+        self.assertEqual(self.held.requests, ["/held.html", "/next.html"])
         self.end(process, "the next service")
 
     def test_a_killed_process_is_followed_when_its_lease_has_run_out(self):
