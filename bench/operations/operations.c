@@ -2,11 +2,13 @@
 /* What does a whole operation cost when its client is checked out for it and checked in after it,
  * beside a client that belongs to the thread for good, and beside libmongoc's pool?
  *
- * Threads find one document by its _id on a real mongod. Three ways, alternately, round by round:
- * pinned (each thread has its client), gleaner_db (check out and in for each operation), pool (pop
- * and push for each). Each round gives the ratio of its throughputs and of its 99th percentiles to
- * those of the pinned clients in the same round; reported are the medians of these, as the machine
- * changes more from round to round than the ways differ. Bars: throughput >= 0.98, p99 <= 1.05. */
+ * Threads find one document by its _id on a real mongod. Four ways, alternately, round by round:
+ * pinned (each thread has its client), the same again with other clients (what the machine makes of
+ * equal things: less than that cannot be told), gleaner_db (check out and in for each operation),
+ * pool (pop and push for each). Each round gives the ratio of its throughputs and of its 99th
+ * percentiles to those of the pinned clients in the same round; reported are the medians of these,
+ * as the machine changes more from round to round than the ways differ. Bars: throughput >= 0.98,
+ * p99 <= 1.05. */
 #include "bench_common.h"
 #include "gleaner/db.h"
 #include "mongod.h"
@@ -15,13 +17,13 @@
 #include <stdlib.h>
 
 enum { THREADS = 8, ROUNDS = 81, ROUND_US = 100000, PATIENCE_MS = 30000, SAMPLES_MAX = 1 << 15 };
-enum way { PINNED, GLEANER, POOL, WAY_COUNT };
-static const char *const way_names[] = {"pinned", "gleaner", "pool"};
+enum way { PINNED, CONTROL, GLEANER, POOL, WAY_COUNT };
+static const char *const way_names[] = {"pinned", "again", "gleaner", "pool"};
 
 struct place {
     struct gleaner_db *db;
     mongoc_client_pool_t *driver;
-    mongoc_client_t *pinned[THREADS];
+    mongoc_client_t *pinned[THREADS], *control[THREADS];
     bson_t *command;
     enum way way;
     /* of one round; each thread its own row */
@@ -63,6 +65,9 @@ static bool run_one(struct place *place, uint32_t thread)
     bool ok;
     if (place->way == PINNED) {
         return find_one(place, place->pinned[thread], &error);
+    }
+    if (place->way == CONTROL) {
+        return find_one(place, place->control[thread], &error);
     }
     if (place->way == POOL) {
         mongoc_client_t *client = mongoc_client_pool_pop(place->driver);
@@ -192,24 +197,28 @@ int main(void)
     bench_print_headline("operations: find by _id, a client checked out for each");
     const char *uri = fixture_mongod_uri(server);
     mongoc_client_pool_t *pinned = bench_mongoc_pool(uri, THREADS, true);
+    mongoc_client_pool_t *control = bench_mongoc_pool(uri, THREADS, true);
     struct place place = {.db = open_ours(uri),
                           .driver = bench_mongoc_pool(uri, THREADS, true),
                           .command = make_find()};
     for (int i = 0; i < THREADS; i++) {
         place.pinned[i] = mongoc_client_pool_pop(pinned);
+        place.control[i] = mongoc_client_pool_pop(control);
         place.latency_us[i] = calloc(SAMPLES_MAX, sizeof(double));
         BASE_ASSERT(place.latency_us[i] != NULL);
     }
     fill(place.pinned[0]);
-    printf("%d threads and clients, %d rounds of 3 x %d ms; ratios: median (quartiles)\n", THREADS,
+    printf("%d threads and clients, %d rounds of 4 x %d ms; ratios: median (quartiles)\n", THREADS,
            ROUNDS, ROUND_US / 1000);
     bool met = compare(&place);
     for (int i = 0; i < THREADS; i++) {
         mongoc_client_pool_push(pinned, place.pinned[i]);
+        mongoc_client_pool_push(control, place.control[i]);
         free(place.latency_us[i]);
     }
     bson_destroy(place.command);
     mongoc_client_pool_destroy(pinned);
+    mongoc_client_pool_destroy(control);
     mongoc_client_pool_destroy(place.driver);
     (void)gleaner_db_close(&place.db, 1000);
     fixture_mongod_end(&server);

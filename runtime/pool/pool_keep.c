@@ -256,7 +256,9 @@ uint32_t pool_recall_all(struct pool *pool)
     for (uint32_t at = 0; at < pool->slot_count;) {
         uint32_t count = 0;
         for (; at < pool->slot_count && count < RECALLS_AT_ONCE; at++) {
-            count += recall_begin(pool_slot_at(pool, at), &recalls[count]);
+            if (recall_begin(pool_slot_at(pool, at), &recalls[count])) {
+                count++;
+            }
         }
         if (count > 0) {
             sync_heavy_barrier();
