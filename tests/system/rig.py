@@ -122,7 +122,8 @@ class Case(unittest.TestCase):
         self.home = tempfile.mkdtemp(prefix="gleaner-system-")
         self.addCleanup(shutil.rmtree, self.home, ignore_errors=True)
         self.data = f"{self.home}/data"
-        self.environment = {"PATH": os.environ["PATH"], "HOME": self.home, "TMPDIR": self.home}
+        # Without the last, libmongoc warns when a killed process of the same number left a file in /dev/shm.
+        self.environment = {"PATH": os.environ["PATH"], "HOME": self.home, "TMPDIR": self.home, "MONGOC_DISABLE_SHM": "1"}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
