@@ -140,7 +140,8 @@ struct gleaner_client {
 /**
  * A client, or a reason, within timeout_ms.
  *
- * Thread: [any]. Fast path: one RCU read section and one CAS. 0 = do not wait.
+ * Thread: [any]. Fast path: the client that this thread gave back last, without a locked
+ * instruction; else one CAS. 0 = do not wait.
  * Errors: GLEANER_E_BUSY / GLEANER_E_TIMEOUT all taken; GLEANER_E_DOWN no server is reachable now
  *         (state says since when and when the next attempt is); GLEANER_E_CLOSED.
  * While a first or next connection is being looked for (starting, reconnecting) the caller waits,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What annoyed the first user: each case failed, or said nothing useful, before its fix."""
-import json, os, signal, sqlite3, subprocess, rig
+import json, os, shutil, signal, sqlite3, subprocess, rig
 
 
 class Crawl(rig.Case):
@@ -74,10 +74,13 @@ class Database(rig.Case):
 
     def user(self, mongod):
         """A server with authentication and a user who may only read."""
-        python = os.environ.get("PYMONGO", "python3")
         script = ("import sys, pymongo; c = pymongo.MongoClient(sys.argv[1]); "
                   "c.app.command('createUser', 'reader', pwd='topsecret', roles=['read'])")
-        if subprocess.run([python, "-c", script, mongod.uri], capture_output=True).returncode != 0:
+        # Debian's package belongs to the system's Python, which need not be the first in PATH.
+        for python in filter(os.path.exists, (os.environ.get("PYMONGO", ""), shutil.which("python3") or "", "/usr/bin/python3")):
+            if subprocess.run([python, "-c", script, mongod.uri], capture_output=True).returncode == 0:
+                break
+        else:
             self.skipTest("no pymongo (PYMONGO)")
         mongod.kill()
         mongod.program, program = f"{self.home}/mongod-auth", mongod.program
