@@ -46,6 +46,7 @@ void job_dispose(struct job *job)
     client_discard(job->client);
     client_discard(job->probe_client);
     client_discard(job->old_probe_client);
+    endpoint_unref(job->old_probe_endpoint);
     endpoint_unref(job->data);
     endpoint_unref(job->probe_endpoint);
     target_unref(job->target);
@@ -153,28 +154,56 @@ static bool is_plainly_gone(struct job *job)
     return job->poke.answer == POKE_REFUSED || job->poke.answer == POKE_UNREACHABLE;
 }
 
+static enum gleaner_status fail_absent(struct job *job)
+{
+    job->is_absent = true;
+    job->poke.answer = POKE_REFUSED;
+    job->answer.error.error_class = MONGO_RECONNECT;
+    return fail(job, GLEANER_E_NETWORK, "no process listens on the server's port");
+}
+
+/* What the tier had for its probes and commands goes with the job. Not at once: the supervisor
+ * looks at its heartbeats as long as the job runs. */
+static void replace_probe_endpoint(struct job *job, struct endpoint *endpoint)
+{
+    job->old_probe_endpoint = job->probe_endpoint;
+    job->old_probe_client = job->probe_client;
+    job->probe_endpoint = endpoint;
+    job->probe_client = NULL;
+}
+
+/* A handshake that fails makes the driver forget its server for a while, and stalls every client
+ * of that driver pool: a probe must not do that to the table's. */
+static enum gleaner_status need_probe_endpoint(struct job *job)
+{
+    enum gleaner_status status = GLEANER_OK;
+    struct endpoint *given = job->probe_endpoint;
+    if (given == NULL || (!given->is_probes && job->kind != JOB_CALL)) {
+        struct endpoint *own = open_endpoint(job, 1, "probe", PROBE_CLIENTS, &status);
+        if (own != NULL) {
+            own->is_probes = true;
+            replace_probe_endpoint(job, own);
+        }
+    }
+    return status;
+}
+
 /* A fresh connection that answers a ping; it replaces the probe client. */
 static enum gleaner_status probe(struct job *job)
 {
-    enum gleaner_status status = GLEANER_OK;
     if (job->kind == JOB_RECOVER) {
         await_listener(job);
     }
     if (is_absent(job)) {
-        job->is_absent = true;
-        job->poke.answer = POKE_REFUSED;
-        job->answer.error.error_class = MONGO_RECONNECT;
-        return fail(job, GLEANER_E_NETWORK, "no process listens on the server's port");
+        return fail_absent(job);
     }
     if (is_plainly_gone(job)) {
         job->answer.error.error_class = MONGO_RECONNECT;
         return GLEANER_E_NETWORK;
     }
-    if (job->probe_endpoint == NULL) {
-        job->probe_endpoint = open_endpoint(job, 1, "probe", PROBE_CLIENTS, &status);
-        if (job->probe_endpoint == NULL) {
-            return status;
-        }
+    enum gleaner_status status = need_probe_endpoint(job);
+    if (status != GLEANER_OK) {
+        return status;
     }
     struct client *fresh;
     status = connect_to(job, job->probe_endpoint, 0, &fresh);
@@ -187,7 +216,9 @@ static enum gleaner_status probe(struct job *job)
         return status;
     }
     note_listener(job);
-    job->old_probe_client = job->probe_client;
+    if (job->probe_client != NULL) {
+        job->old_probe_client = job->probe_client;
+    }
     job->probe_client = fresh;
     return GLEANER_OK;
 }
@@ -214,6 +245,43 @@ static enum gleaner_status renew(struct job *job)
         return status;
     }
     return connect_to(job, job->data, 0, &job->client);
+}
+
+/* Nothing of the lost server serves any more, so that no driver pool has to be spared: the first
+ * client of the new one is the probe, and the server is asked for three connections less. */
+static enum gleaner_status recover_directly(struct job *job)
+{
+    await_listener(job);
+    if (is_absent(job)) {
+        return fail_absent(job);
+    }
+    replace_probe_endpoint(job, NULL);
+    enum gleaner_status status = renew(job);
+    if (status == GLEANER_OK) {
+        status = ping(job, job->client);
+    }
+    if (status == GLEANER_OK) {
+        note_listener(job);
+        return status;
+    }
+    client_discard(job->client);
+    job->client = NULL;
+    /* it stays until the next attempt: the heartbeats of its monitor may tell of the return */
+    job->probe_endpoint = job->data;
+    job->data = NULL;
+    if (job->probe_endpoint != NULL) {
+        job->probe_endpoint->is_probes = true;
+    }
+    return status;
+}
+
+static enum gleaner_status recover(struct job *job)
+{
+    if (job->supervisor->config.driver.isolates_errors) {
+        return recover_directly(job);
+    }
+    enum gleaner_status status = probe(job);
+    return status == GLEANER_OK ? renew(job) : status;
 }
 
 static enum gleaner_status ask(struct job *job)
@@ -271,10 +339,7 @@ void job_run(struct job *job)
         }
         break;
     case JOB_RECOVER:
-        status = probe(job);
-        if (status == GLEANER_OK) {
-            status = renew(job);
-        }
+        status = recover(job);
         break;
     case JOB_RENEW:
         status = renew(job);

@@ -166,6 +166,25 @@ static uint64_t plan_next_attempt(struct supervisor *supervisor, uint64_t now_ns
 /* ---- outcomes
  * --------------------------------------------------------------------------------------------- */
 
+void recover_end_sharing(struct tier *tier)
+{
+    if (tier->probe_endpoint != NULL && !tier->probe_endpoint->is_probes) {
+        return_drop_probe(tier);
+    }
+}
+
+void recover_share_data(struct supervisor *supervisor)
+{
+    if (!supervisor->config.driver.isolates_errors) {
+        return;
+    }
+    struct tier *tier = &supervisor->tiers[supervisor->data->tier];
+    return_drop_probe(tier);
+    tier->probe_endpoint = supervisor->data;
+    endpoint_ref(supervisor->data);
+    suspect_skip_beats(supervisor->data, true);
+}
+
 /* A new generation, with its first client connected and answering, goes into service. R5: the pool
  * is made ready and the state published only now. */
 static void adopt(struct supervisor *supervisor, struct job *job, enum connection_event event,
@@ -177,6 +196,7 @@ static void adopt(struct supervisor *supervisor, struct job *job, enum connectio
     supervisor->warm = job->client;
     job->data = NULL;
     job->client = NULL;
+    recover_share_data(supervisor);
     supervisor->failed_rounds = 0;
     supervisor->refresh_after_probe = false;
     fill_restart(supervisor);
@@ -196,6 +216,9 @@ static void adopt(struct supervisor *supervisor, struct job *job, enum connectio
 static void lose(struct supervisor *supervisor)
 {
     refresh_cancel(supervisor);
+    for (int id = CONNECTION_PRIMARY; id <= CONNECTION_SECONDARY; id++) {
+        recover_end_sharing(&supervisor->tiers[id]);
+    }
     supervisor->generation = pool_clear(supervisor->pool, false);
     client_discard(supervisor->warm);
     endpoint_unref(supervisor->data);

@@ -95,6 +95,7 @@ void refresh_renewed(struct supervisor *supervisor, struct job *job, uint64_t no
     supervisor->warm = job->client;
     job->data = NULL;
     job->client = NULL;
+    recover_share_data(supervisor); /* or the old generation would never be gone */
     supervisor->is_refreshing = true;
     supervisor->standin_not_before_ns = 0;
     supervisor->refresh_target = generation;

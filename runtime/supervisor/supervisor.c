@@ -121,6 +121,11 @@ static void bring_probe_home(struct supervisor *supervisor, struct job *job)
          * knocking at a door behind which nobody is */
         return;
     }
+    bool is_retired = job->probe_endpoint != NULL && !job->probe_endpoint->is_probes &&
+                      job->probe_endpoint != supervisor->data;
+    if (tier->probe_endpoint != NULL || is_retired) {
+        return; /* as above: a new generation has come meanwhile, or the old one went */
+    }
     tier->probe_endpoint = job->probe_endpoint;
     tier->probe_client = job->probe_client;
     job->probe_endpoint = NULL;
@@ -156,6 +161,7 @@ static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_
             struct tier *tier = &supervisor->tiers[job->tier];
             client_discard(tier->probe_client);
             tier->probe_client = NULL;
+            recover_end_sharing(tier); /* nor risk a handshake beside the table's clients */
         }
         job->answer.errand = job->errand;
         witness_count(&supervisor->tiers[job->tier], job, now_ns);

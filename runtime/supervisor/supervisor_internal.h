@@ -63,6 +63,7 @@ struct endpoint {
     _Atomic uint64_t stalls_until_ns[SUPERVISOR_MAX_SHARDS];
     _Atomic uint32_t clients[SUPERVISOR_MAX_SHARDS];
     uint32_t serial; /* with the shard: the home of a client */
+    bool is_probes;  /* opened to be probed with; no client of the table was ever in it */
     /* writes: driver threads (relaxed); reads: supervisor (relaxed): hints, nothing is ordered by
      * them */
     _Atomic uint32_t beats_ok;
@@ -119,7 +120,8 @@ struct job {
     struct endpoint *probe_endpoint;
     struct client *probe_client;
     struct client *old_probe_client; /* out: replaced */
-    bool is_absent;                  /* out: nobody listens there; the driver was not asked */
+    struct endpoint *old_probe_endpoint;
+    bool is_absent; /* out: nobody listens there; the driver was not asked */
     /* out of RECOVER and RENEW; in of CONNECT */
     struct endpoint *data;
     struct client *client;
@@ -179,6 +181,8 @@ struct tier {
     const char *uri; /* of the target; NULL: not configured */
     struct target *target;
     struct target *next; /* to be taken up when a refresh shows that it works, or NULL */
+    /* The driver pool for commands of monitors and for probes: of its own, or for commands alone
+     * the table's (recover_share_data()). */
     struct endpoint *probe_endpoint;
     struct client *probe_client;
     struct job *job; /* what runs with the two above now */
@@ -328,6 +332,11 @@ void suspect_skip_beats(struct endpoint *endpoint, bool passed);
 void recover_check(struct supervisor *supervisor, uint64_t now_ns);
 void suspect(struct supervisor *supervisor, const char *reason, uint64_t now_ns);
 uint64_t recover_suspect_due(void *ctx, uint64_t now_ns);
+/** A new generation serves: monitors send their commands through its driver pool from now on, if
+ *  an error there stays with its client. The probe's own is closed. */
+void recover_share_data(struct supervisor *supervisor);
+/** Close the tier's way into the table's driver pool, if it has one. */
+void recover_end_sharing(struct tier *tier);
 /** Start or wish for a probe of that kind. */
 void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kind kind,
                   uint64_t now_ns);

@@ -5,6 +5,8 @@
  *  - a client is where it says (its tier is its server's);
  *  - once both servers are well, everybody is served by the primary that was set last;
  *  - whatever settings were changed meanwhile: servers, sizes, driver pools, time-outs;
+ *  - whether an error of the driver stays with its client or not (by the seed), and while monitors
+ *    send commands;
  *  - after the stop every client and every driver pool is gone.
  */
 #include "supervisor.h"
@@ -33,7 +35,8 @@ struct fake_client {
 /* writes: main; reads: workers and connectors; relaxed: the joins order what follows */
 static _Atomic bool stop;
 static _Atomic uint32_t releases; /* futex: silent servers answer when it moves */
-static _Atomic uint64_t settings, used, failed, refused, shared, dead, misplaced;
+static _Atomic uint64_t settings, used, failed, refused, shared, dead, misplaced, answered;
+static bool isolates_errors; /* set before anything starts */
 
 /* ---- the driver --------------------------------------------------------------------------------
  */
@@ -254,9 +257,42 @@ static void set_something(struct supervisor *supervisor, struct base_random *ran
     atomic_fetch_add_explicit(&settings, 1, memory_order_relaxed);
 }
 
+static void note_answer(void *ctx, const struct supervisor_answer *answer)
+{
+    (void)ctx;
+    (void)answer;
+    atomic_fetch_add_explicit(&answered, 1, memory_order_relaxed);
+}
+
+struct question {
+    struct supervisor_message message;
+    struct supervisor *supervisor;
+};
+
+static void ask(struct supervisor_message *message, bool is_stopped)
+{
+    struct question *question = BASE_CONTAINER_OF(message, struct question, message);
+    if (!is_stopped) { /* when no server is in use, or it is busy: no answer */
+        (void)supervisor_call(question->supervisor, SUPERVISOR_PING, note_answer, NULL);
+    }
+    free(question);
+}
+
+/* What monitors do, on the supervisor's thread. */
+static void ask_for_ping(struct supervisor *supervisor)
+{
+    struct question *question = calloc(1, sizeof(*question));
+    if (question != NULL) {
+        question->supervisor = supervisor;
+        question->message.run = ask;
+        supervisor_post(supervisor, &question->message);
+    }
+}
+
 static void make_trouble(struct supervisor *supervisor, struct base_random *random)
 {
     struct server *server = &servers[base_random_below(random, SERVERS)];
+    ask_for_ping(supervisor);
     switch (base_random_below(random, 7)) {
     case 0:
         atomic_store(&server->is_down, true);
@@ -326,7 +362,8 @@ static struct supervisor_config config_of(uint64_t seed)
         .return_span_ms = 5,
         .random_seed = seed,
         .clock = base_clock_real(),
-        .driver = {.open = fake_open,
+        .driver = {.isolates_errors = isolates_errors,
+                   .open = fake_open,
                    .close = fake_close,
                    .address = fake_address,
                    .database = fake_database,
@@ -367,6 +404,7 @@ int main(int argc, char **argv)
     struct sync_thread *threads[WORKERS];
     struct work works[WORKERS];
     base_random_init(&random, options.seed);
+    isolates_errors = (options.seed & 2) != 0; /* a random one is odd */
     base_log_set_level(BASE_LOG_ERROR);
     sync_init();
     sync_reader_ensure();
@@ -397,11 +435,11 @@ int main(int argc, char **argv)
     uint64_t transitions = connection_transitions(supervisor_connection(supervisor));
     enum supervisor_end end = supervisor_stop(&supervisor, 5000);
     printf("supervisor: used %llu, failed %llu, refused %llu, transitions %llu, attempts %llu, "
-           "refreshes %llu, condemned %llu, settings %llu\n",
+           "refreshes %llu, condemned %llu, settings %llu, answers %llu, isolates %d\n",
            (unsigned long long)used, (unsigned long long)failed, (unsigned long long)refused,
            (unsigned long long)transitions, (unsigned long long)counts.reconnects,
            (unsigned long long)counts.refreshes, (unsigned long long)counts.condemned,
-           (unsigned long long)settings);
+           (unsigned long long)settings, (unsigned long long)answered, isolates_errors);
     bool holds = recovered && end == SUPERVISOR_CLEAN && all_gone() && shared == 0 && dead == 0 &&
                  misplaced == 0 && used > 0;
     if (!holds) {
