@@ -69,6 +69,8 @@ struct fetch_options {
     uint32_t low_speed_bytes; /* default 16 bytes/s ... */
     uint32_t low_speed_s;     /* ... over 15 s */
     uint64_t max_body_bytes;  /* decoded, default 16 MiB */
+    uint64_t max_spill_bytes; /* of all bodies under way that went into files together (see
+                                 spill_dir), at least max_body_bytes; default 1 GiB */
     uint32_t max_header_bytes; /* default 64 KiB */
     uint32_t max_redirects;    /* default 10; 0 = report redirects instead of following */
     uint32_t max_hold_ms;      /* a host told to wait longer (Retry-After) gives its queued
@@ -86,7 +88,11 @@ struct fetch_options {
     size_t allow_net_count;
     const char *ca_file; /* default the system's bundle */
     const char *accept;  /* Accept header, default text/html first */
-    bool keep_headers;   /* results carry the headers as received; default false */
+    /* Of a body no more than 256 KiB are in memory while it comes in (32 KiB with thousands of
+     * transfers); a larger one lies in a file without a name in here, which is mapped when it is
+     * complete. NULL, or a directory where no file can be opened: that for temporary files. */
+    const char *spill_dir;
+    bool keep_headers; /* results carry the headers as received; default false */
     /* Called on fetcher threads whenever capacity became free; must be wait-free. May be NULL. */
     void (*on_capacity)(void *ctx);
     void *capacity_ctx;
@@ -125,6 +131,8 @@ enum fetch_class {
     FETCH_ROBOTS,        /* robots.txt forbids; or answered 5xx: http_status is its status */
     FETCH_BAD_URL,       /* or a redirect to none */
     FETCH_CANCELLED,
+    FETCH_STORAGE, /* this process has no place for the body now (a full disk, max_spill_bytes): the
+                      page's fault it is not, ask again after retry_after_ms */
     FETCH_CLASS_COUNT
 };
 const char *fetch_class_name(enum fetch_class fetch_class); /* "http_4xx" ... */

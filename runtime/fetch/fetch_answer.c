@@ -94,6 +94,11 @@ static void finish_verdict(struct fetch_transfer *x, int status)
             x->box->body.len--;
         }
         break;
+    case VERDICT_STORAGE:
+        fetch_class = FETCH_STORAGE;
+        x->box->result.retry_after_ms = FETCH_STORAGE_PAUSE_MS;
+        fetch_spill_explain(x->box, x->body_error, text, sizeof(text));
+        break;
     case VERDICT_CANCELLED:
         fetch_class = FETCH_CANCELLED;
         snprintf(text, sizeof(text), "cancelled while fetching from %s", host);
@@ -103,7 +108,9 @@ static void finish_verdict(struct fetch_transfer *x, int status)
         snprintf(text, sizeof(text), "no memory for the body from %s", host);
         break;
     }
-    x->box->body.len = fetch_class == FETCH_OK ? x->box->body.len : 0;
+    if (fetch_class != FETCH_OK) {
+        fetch_body_drop(x->box);
+    }
     finish(x, fetch_class, status, text);
 }
 
@@ -114,13 +121,13 @@ static void finish_error(struct fetch_transfer *x, CURLcode code, int status)
     char text[200];
     const char *what;
     enum fetch_class fetch_class = fetch_class_of_curl(code, &what);
-    if (code == CURLE_OUT_OF_MEMORY && x->body_limit != 0 && x->box->body.len == 0) {
+    if (code == CURLE_OUT_OF_MEMORY && x->body_limit != 0 && fetch_body_len(x->box) == 0) {
         /* libcurl says this of a single header line over 100 KiB. */
         fetch_class = FETCH_TOO_LARGE;
         what = "a header line is too long (header limit)";
     }
     snprintf(text, sizeof(text), "%.100s: %.90s", x->host->key, what);
-    x->box->body.len = 0;
+    fetch_body_drop(x->box);
     finish(x, fetch_class, status, text);
 }
 
@@ -242,10 +249,20 @@ static void learn_latency(struct fetch_transfer *x, CURLcode code, int status)
     x->box->result.host_delay_ms = fetch_host_delay_ns(x->thread, x->host) / BASE_NS_PER_MS;
 }
 
+/* A body that went into a file is mapped now, if it is to be had. */
+static void complete_body(struct fetch_transfer *x)
+{
+    x->body_error = fetch_body_complete(x->box);
+    x->verdict = x->body_error != 0 ? VERDICT_STORAGE : x->verdict;
+}
+
 void fetch_answer(struct fetch_transfer *x, CURLcode code)
 {
     int status = http_status_of(x);
     learn_latency(x, code, status);
+    if (x->verdict == VERDICT_NONE && code == CURLE_OK) {
+        complete_body(x);
+    }
     if (x->verdict == VERDICT_AGAIN) {
         try_again(x);
     } else if (x->verdict != VERDICT_NONE) {

@@ -2,6 +2,7 @@
 /* What libcurl calls during a transfer, on the fetcher thread: the guard's last word, the limits on
  * headers and body, the headers that are kept. None of them may end a transfer itself. */
 #include "fetch_internal.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -133,27 +134,37 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
     return len;
 }
 
-/* Room for the whole body at once where its length is known, within the limit. */
+/* Room for the whole body at once where its length is known, as far as it stays in memory. */
 static void expect_body(struct fetch_transfer *x)
 {
     if (x->announced > 0 && !x->coded && x->announced <= x->body_limit) {
-        base_buffer_reserve(&x->box->body, (size_t)x->announced + 1);
+        uint64_t bytes = x->announced < x->keep_bytes ? x->announced : x->keep_bytes;
+        base_buffer_reserve(&x->box->body, (size_t)bytes);
     }
+}
+
+static bool keep_body(struct fetch_transfer *x, const char *data, size_t len)
+{
+    x->body_error = fetch_body_append(x->box, data, len, x->keep_bytes);
+    if (x->body_error != 0) {
+        x->verdict = x->body_error == ENOMEM ? VERDICT_NOMEM : VERDICT_STORAGE;
+    }
+    return x->body_error == 0;
 }
 
 static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct fetch_transfer *x = ctx;
-    struct base_buffer *body = &x->box->body;
     size_t len = size * count;
-    if (body->len == 0) {
+    uint64_t have = fetch_body_len(x->box);
+    if (have == 0) {
         expect_body(x);
     }
-    if (len > x->body_limit - body->len || (x->announced > x->body_limit && !x->coded)) {
+    if (len > x->body_limit - have || (x->announced > x->body_limit && !x->coded)) {
         bool enough = x->job->is_robots;
         x->verdict = enough ? VERDICT_ENOUGH : VERDICT_BODY;
-        if (enough && len > x->body_limit - body->len) {
-            base_buffer_append(body, data, x->body_limit - body->len);
+        if (enough && len > x->body_limit - have) {
+            (void)keep_body(x, data, (size_t)(x->body_limit - have));
             return 0;
         }
         if (!enough) {
@@ -161,11 +172,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
         }
         x->verdict = VERDICT_NONE; /* a long robots.txt: read on up to the limit */
     }
-    if (!base_buffer_append(body, data, len)) {
-        x->verdict = VERDICT_NOMEM;
-        return 0;
-    }
-    return len;
+    return keep_body(x, data, len) ? len : 0;
 }
 
 void fetch_callbacks_set(struct fetch_transfer *x)

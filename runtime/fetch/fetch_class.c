@@ -24,6 +24,7 @@ static const char *const class_names[FETCH_CLASS_COUNT] = {
     [FETCH_ROBOTS] = "robots",
     [FETCH_BAD_URL] = "bad_url",
     [FETCH_CANCELLED] = "cancelled",
+    [FETCH_STORAGE] = "storage",
 };
 
 const char *fetch_class_name(enum fetch_class fetch_class)
@@ -45,6 +46,7 @@ bool fetch_class_is_retryable(enum fetch_class fetch_class, int http_status)
     case FETCH_TIMEOUT:
     case FETCH_NETWORK:
     case FETCH_CANCELLED:
+    case FETCH_STORAGE:
         return true;
     default:
         return false;

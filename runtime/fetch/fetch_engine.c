@@ -23,6 +23,7 @@ void fetch_options_init(struct fetch_options *options)
         .low_speed_bytes = 16,
         .low_speed_s = 15,
         .max_body_bytes = UINT64_C(16) << 20,
+        .max_spill_bytes = UINT64_C(1) << 30,
         .max_header_bytes = 64u << 10,
         .max_redirects = 10,
         .max_hold_ms = 30000,
@@ -162,6 +163,15 @@ static void store_limits(struct fetch_engine *e, const struct fetch_options *opt
     atomic_fetch_add_explicit(&e->generation, 1, memory_order_release);
 }
 
+static enum gleaner_status make_results(struct fetch_engine *e)
+{
+    struct fetch_options *o = &e->options;
+    const char *spill_dir = o->spill_dir;
+    uint64_t most = o->max_spill_bytes > o->max_body_bytes ? o->max_spill_bytes : o->max_body_bytes;
+    o->spill_dir = NULL; /* the caller's; the results have a copy */
+    return fetch_results_create(spill_dir, most, &e->results);
+}
+
 enum gleaner_status fetch_engine_start(const struct fetch_options *options,
                                        struct fetch_engine **out, struct base_error *error)
 {
@@ -180,7 +190,7 @@ enum gleaner_status fetch_engine_start(const struct fetch_options *options,
         free_engine(e);
         return status;
     }
-    if (fetch_results_create(&e->results) != GLEANER_OK ||
+    if (make_results(e) != GLEANER_OK ||
         fetch_resolver_create(e->guard, &e->resolver) != GLEANER_OK ||
         make_threads(e) != GLEANER_OK) {
         goto no_memory;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #define FETCH_MAX_RETRY_AFTER_MS (UINT64_C(3600) * 1000)
+#define FETCH_STORAGE_PAUSE_MS 10000u /* somebody may make room on the disk */
 #define FETCH_MAX_HEADER_LINES 200u
 #define FETCH_MAX_CRAWL_DELAY_S 60
 #define FETCH_ROBOTS_MAX_BYTES (512u * 1024) /* RFC 9309 asks for 500 KiB at least */
@@ -43,6 +44,25 @@ enum fetch_field {
     FIELD_COUNT
 };
 
+/* Where bodies go that do not fit into memory, and how much of them there is. */
+struct fetch_spills {
+    char *directory; /* NULL = the one for temporary files; immutable */
+    uint64_t most;   /* immutable */
+    /* writes: fetchers (add, when a body grows) and whoever frees a box (subtract); relaxed: each
+     * body is added before it is written, so the sum is never less than what there is */
+    _Atomic uint64_t bytes;
+    struct base_log_limit warned; /* thread-safe by itself */
+};
+
+/* The part of one body that is in a file. Belongs to the box's owner. */
+struct fetch_spill {
+    bool is_open;
+    int fd;         /* while it grows */
+    uint64_t bytes; /* counted in fetch_spills.bytes */
+    char *map;      /* once it is complete: the whole body and a NUL */
+    size_t map_bytes;
+};
+
 /* A result with its memory. Belongs to the fetcher until pushed, then to the consumer, then (freed)
  * to its home again: bodies and texts keep their buffers. */
 struct fetch_box {
@@ -50,7 +70,9 @@ struct fetch_box {
     uint32_t magic;
     struct fetch_results *home;
     struct fetch_box *next;
-    struct base_buffer body;
+    struct fetch_spills *spills; /* its home's */
+    struct base_buffer body;     /* the body, or what its file does not have yet */
+    struct fetch_spill spill;
     struct base_buffer headers;     /* as received, when they are kept */
     struct base_buffer text;        /* fields, one after the other, each with its NUL */
     uint32_t field_at[FIELD_COUNT]; /* offset + 1 into text; 0 = none */
@@ -58,7 +80,10 @@ struct fetch_box {
 
 /* Finished results and the free boxes. Outlives the engine while boxes are out. */
 struct fetch_results;
-GLEANER_MUST_CHECK enum gleaner_status fetch_results_create(struct fetch_results **out);
+/** Bodies spill into `spill_dir` (NULL = the directory for temporary files), `most_spilled` bytes
+ * of all of them together. */
+GLEANER_MUST_CHECK enum gleaner_status
+fetch_results_create(const char *spill_dir, uint64_t most_spilled, struct fetch_results **out);
 /** The engine lets go: queued results are freed, the rest when its boxes came home. */
 void fetch_results_close(struct fetch_results **results);
 struct fetch_box *fetch_box_take(struct fetch_results *results);
@@ -68,6 +93,23 @@ void fetch_box_set(struct fetch_box *box, enum fetch_field field, const char *te
 void fetch_box_clear_answer(struct fetch_box *box);
 /** Point the result's strings into the text, once that no longer moves. */
 void fetch_box_seal(struct fetch_box *box);
+
+/* ---- bodies (fetch_spill.c) ----------------------------------------------------------------- */
+
+#define FETCH_SPILL_FULL (-1) /* beside errno values: all bodies together are too large */
+bool fetch_spills_init(struct fetch_spills *spills, const char *directory, uint64_t most);
+void fetch_spills_fini(struct fetch_spills *spills);
+/** How much of a body lies in memory while it comes in. */
+uint64_t fetch_spill_keep_bytes(uint32_t max_transfers);
+/** Add to a body that may have keep_bytes in memory. 0, ENOMEM, FETCH_SPILL_FULL, or why there is
+ *  no file or no room in it (errno): the body is to be dropped then. */
+int fetch_body_append(struct fetch_box *box, const char *data, size_t len, uint64_t keep_bytes);
+uint64_t fetch_body_len(const struct fetch_box *box);
+/** It is all there: map what is in the file. Results as above. Once, before the box is sealed. */
+int fetch_body_complete(struct fetch_box *box);
+void fetch_body_drop(struct fetch_box *box);
+/** A sentence for people about what append or complete said; also logged, once a minute. */
+void fetch_spill_explain(const struct fetch_box *box, int why, char *out, size_t size);
 
 /** Hand over a chain of `count` sealed boxes: one lock, at most one wake-up. */
 void fetch_results_push(struct fetch_results *results, struct fetch_box *first,
@@ -254,6 +296,7 @@ enum fetch_verdict {
     VERDICT_ENOUGH, /* robots.txt: the part that counts is here */
     VERDICT_AGAIN,  /* libcurl would repeat the request at once, but the host has a delay */
     VERDICT_NOMEM,
+    VERDICT_STORAGE, /* no place for the body: body_error says why */
 };
 
 /* One easy handle, used again and again. Plain: only its fetcher thread touches it. */
@@ -270,7 +313,9 @@ struct fetch_transfer {
     uint64_t started_ns, connected_ns, first_byte_ns;
     uint64_t speed_since_ns, speed_bytes;
     uint64_t body_limit;
-    uint64_t announced; /* Content-Length of an uncoded body */
+    uint64_t keep_bytes; /* of the body in memory */
+    int body_error;      /* of VERDICT_STORAGE: what fetch_body_append() or _complete() said */
+    uint64_t announced;  /* Content-Length of an uncoded body */
     uint64_t retry_after_ms;
     uint32_t header_bytes, header_lines;
     bool coded;

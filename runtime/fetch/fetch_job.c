@@ -100,7 +100,7 @@ void fetch_job_finish(struct fetch_thread *thread, struct fetch_job *job, struct
         base_histogram_add(&engine->latency, thread->now_ns - job->started_ns);
     }
     base_counter_add(&engine->by_class[fetch_class], 1);
-    base_counter_add(&engine->body_bytes, box->body.len);
+    base_counter_add(&engine->body_bytes, fetch_body_len(box));
     fetch_box_seal(box);
     fetch_job_free(job);
     if (thread->done_tail != NULL) {

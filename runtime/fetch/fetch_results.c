@@ -6,7 +6,7 @@
 
 #define BOX_MAGIC 0xf37c4b01u
 #define FREE_BOXES 64
-#define KEEP_BODY_BYTES (256u * 1024)
+#define KEEP_BODY_BYTES (320u * 1024) /* what a body that never spills may have grown to */
 #define KEEP_TEXT_BYTES 4096u
 #define MAX_WAITING_BYTES (UINT64_C(16) << 20) /* of bodies that nobody has taken yet */
 #define MIN_WAITING_RESULTS 32u
@@ -24,21 +24,25 @@ struct fetch_results {
     uint32_t expected; /* requests that have not been pushed yet */
     uint32_t sleepers; /* consumers in fetch_results_next */
     uint32_t nudges;
-    uint32_t most;  /* results that may wait before fetchers pause */
-    uint64_t bytes; /* of queued bodies */
-    bool finishing; /* CLOSED once expected and waiting are 0 */
-    bool closed;    /* the engine is gone; the last box to come home frees the rest */
+    uint32_t most;              /* results that may wait before fetchers pause */
+    uint64_t bytes;             /* of queued bodies */
+    bool finishing;             /* CLOSED once expected and waiting are 0 */
+    bool closed;                /* the engine is gone; the last box to come home frees the rest */
+    struct fetch_spills spills; /* not under the mutex: boxes point to it */
 };
 
-enum gleaner_status fetch_results_create(struct fetch_results **out)
+enum gleaner_status fetch_results_create(const char *spill_dir, uint64_t most_spilled,
+                                         struct fetch_results **out)
 {
     struct fetch_results *r = calloc(1, sizeof(*r));
     *out = NULL;
     if (r == NULL) {
         return GLEANER_E_NOMEM;
     }
-    if (sync_mutex_create(&r->mutex) != GLEANER_OK || sync_cond_create(&r->filled) != GLEANER_OK) {
+    if (!fetch_spills_init(&r->spills, spill_dir, most_spilled) ||
+        sync_mutex_create(&r->mutex) != GLEANER_OK || sync_cond_create(&r->filled) != GLEANER_OK) {
         sync_mutex_destroy(&r->mutex);
+        fetch_spills_fini(&r->spills);
         free(r);
         return GLEANER_E_NOMEM;
     }
@@ -50,6 +54,7 @@ enum gleaner_status fetch_results_create(struct fetch_results **out)
 
 static void box_destroy(struct fetch_box *box)
 {
+    fetch_body_drop(box);
     base_buffer_fini(&box->body);
     base_buffer_fini(&box->text);
     base_buffer_fini(&box->headers);
@@ -69,6 +74,7 @@ static void results_destroy(struct fetch_results *r)
 {
     boxes_destroy(r->free);
     boxes_destroy(r->head);
+    fetch_spills_fini(&r->spills);
     sync_cond_destroy(&r->filled);
     sync_mutex_destroy(&r->mutex);
     free(r);
@@ -95,6 +101,7 @@ struct fetch_box *fetch_box_take(struct fetch_results *results)
     }
     box->magic = BOX_MAGIC;
     box->home = results;
+    box->spills = &results->spills;
     box->next = NULL;
     memset(&box->result, 0, sizeof(box->result));
     memset(box->field_at, 0, sizeof(box->field_at));
@@ -105,6 +112,7 @@ void fetch_box_free(struct fetch_box *box)
 {
     BASE_CHECK_MAGIC(box, BOX_MAGIC);
     struct fetch_results *r = box->home;
+    fetch_body_drop(box);
     base_buffer_reset(&box->body, KEEP_BODY_BYTES);
     base_buffer_reset(&box->text, KEEP_TEXT_BYTES);
     base_buffer_reset(&box->headers, KEEP_TEXT_BYTES);
@@ -144,7 +152,7 @@ void fetch_box_set(struct fetch_box *box, enum fetch_field field, const char *te
 void fetch_box_clear_answer(struct fetch_box *box)
 {
     box->text.len = 0;
-    box->body.len = 0;
+    fetch_body_drop(box);
     box->headers.len = 0;
     memset(box->field_at, 0, sizeof(box->field_at));
 }
@@ -164,6 +172,11 @@ void fetch_box_seal(struct fetch_box *box)
     r->last_modified = field_text(box, FIELD_LAST_MODIFIED);
     r->robots_tag = field_text(box, FIELD_ROBOTS_TAG);
     r->headers = box->headers.len > 0 ? box->headers.data : NULL;
+    if (box->spill.map != NULL) {
+        r->body = box->spill.map;
+        r->body_len = (size_t)box->spill.bytes;
+        return;
+    }
     if (box->body.data == NULL) {
         base_buffer_append(&box->body, "", 0);
         base_buffer_reserve(&box->body, 1);
@@ -177,6 +190,12 @@ void fetch_box_seal(struct fetch_box *box)
 
 /* ---- the queue ------------------------------------------------------------------------------ */
 
+/* What a waiting body costs, in memory or on disk. */
+static uint64_t box_bytes(const struct fetch_box *box)
+{
+    return box->body.cap + box->spill.map_bytes;
+}
+
 static bool is_over_locked(const struct fetch_results *r)
 {
     return r->finishing && r->expected == 0 && r->waiting == 0;
@@ -188,7 +207,7 @@ void fetch_results_push(struct fetch_results *r, struct fetch_box *first, struct
     uint64_t bytes = 0;
     last->next = NULL;
     for (struct fetch_box *box = first; box != NULL; box = box->next) {
-        bytes += box->body.cap;
+        bytes += box_bytes(box);
     }
     sync_mutex_lock(r->mutex);
     if (r->tail != NULL) {
@@ -264,7 +283,7 @@ enum gleaner_status fetch_results_next(struct fetch_results *r, uint64_t deadlin
         r->tail = r->head == NULL ? NULL : r->tail;
         r->waiting--;
         r->out++;
-        r->bytes -= box->body.cap;
+        r->bytes -= box_bytes(box);
         box->next = NULL;
         *out = box;
     }

@@ -133,6 +133,9 @@ static void reset_transfer(struct fetch_transfer *x, struct fetch_host *host, st
     x->started_ns = x->thread->now_ns;
     x->connected_ns = x->first_byte_ns = 0;
     x->body_limit = job->is_robots ? FETCH_ROBOTS_MAX_BYTES : o->max_body_bytes;
+    /* The rules of a robots.txt are read where they lie. */
+    x->keep_bytes = job->is_robots ? x->body_limit : fetch_spill_keep_bytes(o->max_transfers);
+    x->body_error = 0;
     x->announced = x->retry_after_ms = 0;
     x->header_bytes = x->header_lines = 0;
     x->coded = false;
@@ -296,7 +299,7 @@ void fetch_transfer_timer(struct fetch_transfer *x)
         next_ns = ms_after(x->connected_ns, o->first_byte_ms);
         verdict = now_ns >= next_ns ? VERDICT_FIRST_BYTE : VERDICT_NONE;
     } else {
-        uint64_t bytes = x->header_bytes + x->box->body.len;
+        uint64_t bytes = x->header_bytes + fetch_body_len(x->box);
         next_ns = ms_after(x->speed_since_ns, (uint64_t)o->low_speed_s * 1000);
         if (now_ns >= next_ns) {
             bool slow = bytes - x->speed_bytes < (uint64_t)o->low_speed_bytes * o->low_speed_s;

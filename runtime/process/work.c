@@ -51,6 +51,7 @@ enum gleaner_status work_start_fetch(struct work *work, struct base_error *error
 {
     struct fetch_options options;
     work_fetch_options(work->settings, &options);
+    options.spill_dir = work->data; /* where disk space is planned for */
     if (work->is_shared) {
         if (worker_shares_create(options.delay_ms, &work->shares) != GLEANER_OK) {
             return base_error_set(error, GLEANER_E_NOMEM, "no memory for the crawl's hosts");

@@ -277,8 +277,8 @@ void page_bury(struct worker *worker, struct held_job *held, uint32_t crashes)
     batch_add(worker, held, &outcome);
 }
 
-/* The host is held for longer than the engine keeps requests: nothing was tried, so nothing is
- * counted against the job. */
+/* The host is held for longer than the engine keeps requests, or this process has no place for the
+ * body: nothing was learnt of the page, so nothing is counted against the job. */
 static void postpone(struct worker *worker, struct held_job *held,
                      const struct fetch_result *result)
 {
@@ -335,6 +335,9 @@ void page_process(struct worker *worker, struct fetch_result *result)
         break;
     case FETCH_CANCELLED:
         page_release(worker, held);
+        break;
+    case FETCH_STORAGE:
+        postpone(worker, held, result);
         break;
     case FETCH_THROTTLED:
         if (result->http_status == 0) {
