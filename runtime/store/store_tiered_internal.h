@@ -28,8 +28,35 @@ struct store_tiered {
     bool spooled; /* since the drainer last looked */
 };
 
-/** Errors of the remote that the spool answers: it is away, not unwilling. */
-bool store_tiered_is_away(enum gleaner_status status);
+struct tiered_queue {
+    struct store_queue base;
+    struct store_queue *local;
+};
+
+static inline struct store_tiered *store_tiered_of(struct store *store)
+{
+    return (struct store_tiered *)store;
+}
+
+static inline struct store_queue *store_tiered_local(struct store_queue *queue)
+{
+    return ((struct tiered_queue *)queue)->local;
+}
+
+/* ---- store_tiered_documents.c ---- */
+enum gleaner_status store_tiered_settle(struct store_queue *queue,
+                                        const struct store_settlement *settlement,
+                                        struct store_settled *out, struct base_error *error);
+enum gleaner_status store_tiered_write_documents(struct store *store,
+                                                 const struct store_document *documents,
+                                                 size_t count, struct store_settled *out,
+                                                 struct base_error *error);
+enum gleaner_status store_tiered_documents(struct store *store, const char *collection,
+                                           bool (*row)(void *ctx, const char *collection,
+                                                       const uint8_t *bson, uint32_t len),
+                                           void *ctx, struct base_error *error);
+enum gleaner_status store_tiered_document_count(struct store *store, const char *collection,
+                                                uint64_t *out, struct base_error *error);
 
 /* ---- store_drain.c ---- */
 enum gleaner_status store_drain_start(struct store_tiered *tiered, struct base_error *error);
