@@ -2,11 +2,16 @@
 /* The question: how long after one worker reports a failure have all workers seen the new state?
  *
  * From before connection_report() to the last of N sleeping workers holding a snapshot newer than
- * the reporter's: mailbox, the supervisor's loop and decision, publishing, the wake-up of all. The
- * supervisor is the real one with its threads; its server is a table of functions that answer at
- * once, and its clock is virtual, so that the hold-off between two suspicions takes no time. Bar:
- * p99 <= 100 us on an idle machine; the load average is printed, for on a busy one the figure is
- * the scheduler's. libmongoc has no state that others could see. */
+ * the reporter's: "shown" is the mark that the report itself raises, "decided" what the supervisor
+ * made of it (mailbox, its loop and decision, publishing, the wake-up of all). The supervisor is
+ * the real one with its threads; its server is a table of functions that answer at once, and its
+ * clock is virtual, so that the hold-off between two suspicions takes no time.
+ *
+ * Beside it, in turns, what this machine needs at least: N threads that sleep on a bare futex, one
+ * call that wakes them all, until the last of them runs.
+ *
+ * Bar: shown p99 <= 100 us on an idle machine; the load average is printed, for on a busy one the
+ * figure is the scheduler's. libmongoc has no state that others could see. */
 #include "supervisor.h"
 
 #include <stdio.h>
@@ -26,11 +31,14 @@ static _Atomic bool must_stop;
  * needed: the report and the snapshot made of it lie between (release, acquire). */
 static _Atomic uint64_t old_version;
 /* workers subtract (acq_rel: the last publishes all their times), main sets before it reports */
-static _Atomic uint32_t not_seen;
+static _Atomic uint32_t not_seen, not_decided;
+/* futex of the bare sleepers; main adds 1 (release), they read (acquire) */
+static _Atomic uint32_t bell;
 
 struct worker {
     struct sync_thread *thread;
-    uint64_t seen_ns; /* plain: the worker writes, main reads when not_seen is 0 */
+    /* plain: the worker writes, main reads when nobody is missing any more */
+    uint64_t seen_ns, decided_ns;
 };
 
 /* ---- a server that answers at once ---- */
@@ -118,16 +126,16 @@ static struct supervisor *start(void)
 
 /* ---- workers ---- */
 
-static void count_down(void)
+static void count_down(_Atomic uint32_t *missing)
 {
-    if (atomic_fetch_sub_explicit(&not_seen, 1, memory_order_acq_rel) == 1) {
+    if (atomic_fetch_sub_explicit(missing, 1, memory_order_acq_rel) == 1) {
         sync_unpark(&main_parker);
     }
 }
 
-static void await_all(void)
+static void await_all(_Atomic uint32_t *missing)
 {
-    while (atomic_load_explicit(&not_seen, memory_order_acquire) > 0) {
+    while (atomic_load_explicit(missing, memory_order_acquire) > 0) {
         (void)sync_park(&main_parker, BASE_NO_DEADLINE);
     }
 }
@@ -136,20 +144,43 @@ static void worker_main(void *arg)
 {
     struct worker *own = arg;
     struct connection_snapshot now;
-    uint64_t counted = 0; /* the old version that was counted already */
+    uint64_t seen = 0, decided = 0; /* the old version that was counted already */
     connection_copy(connection, &now);
-    count_down(); /* ready */
+    count_down(&not_seen); /* ready */
     while (!atomic_load_explicit(&must_stop, memory_order_relaxed)) {
         (void)connection_wait_newer(connection, now.version, base_mono_ns() + BASE_NS_PER_S);
         connection_copy(connection, &now);
-        uint64_t seen_ns = base_mono_ns();
+        uint64_t now_ns = base_mono_ns();
         uint64_t old = atomic_load_explicit(&old_version, memory_order_acquire);
-        if (old == 0 || now.version <= old || counted == old) {
+        if (old == 0 || now.version <= old) {
             continue;
         }
-        counted = old;
-        own->seen_ns = seen_ns;
-        count_down();
+        if (seen != old) {
+            seen = old;
+            own->seen_ns = now_ns;
+            count_down(&not_seen);
+        }
+        if (decided != old && (now.version & 1) == 0) {
+            decided = old;
+            own->decided_ns = now_ns;
+            count_down(&not_decided);
+        }
+    }
+}
+
+static void bare_main(void *arg)
+{
+    struct worker *own = arg;
+    uint32_t heard = atomic_load_explicit(&bell, memory_order_acquire);
+    count_down(&not_seen); /* ready */
+    while (!atomic_load_explicit(&must_stop, memory_order_relaxed)) {
+        (void)sync_futex_wait(&bell, heard, base_mono_ns() + BASE_NS_PER_S);
+        uint32_t now = atomic_load_explicit(&bell, memory_order_acquire);
+        if (now != heard) {
+            own->seen_ns = base_mono_ns();
+            heard = now;
+            count_down(&not_seen);
+        }
     }
 }
 
@@ -171,22 +202,45 @@ static struct connection_snapshot await_quiet(void)
     return now;
 }
 
-/* Microseconds from the report to the last worker that saw. */
-static double run_round(struct worker *workers, uint32_t count)
+struct figures {
+    double shown_us[ROUNDS_MAX], decided_us[ROUNDS_MAX], bare_us[ROUNDS_MAX];
+};
+
+static void run_round(const struct worker *workers, uint32_t count, struct figures *out,
+                      uint32_t round)
 {
     (void)await_quiet();
     base_clock_advance(virtual_clock, 61 * BASE_NS_PER_S); /* the last suspicion is long ago */
     struct connection_snapshot now = await_quiet();
     atomic_store_explicit(&not_seen, count, memory_order_relaxed);
+    atomic_store_explicit(&not_decided, count, memory_order_relaxed);
     atomic_store_explicit(&old_version, now.version, memory_order_release);
-    uint64_t from_ns = base_mono_ns(), last_ns = 0;
+    uint64_t from_ns = base_mono_ns(), shown_ns = from_ns, decided_ns = from_ns;
     connection_report(connection, now.generation, CONNECTION_FAIL_NETWORK, 0,
                       base_clock_now_ns(virtual_clock));
-    await_all();
+    await_all(&not_seen);
+    await_all(&not_decided);
     for (uint32_t i = 0; i < count; i++) {
-        last_ns = workers[i].seen_ns > last_ns ? workers[i].seen_ns : last_ns;
+        shown_ns = workers[i].seen_ns > shown_ns ? workers[i].seen_ns : shown_ns;
+        decided_ns = workers[i].decided_ns > decided_ns ? workers[i].decided_ns : decided_ns;
     }
-    return (double)(last_ns - from_ns) / 1e3;
+    out->shown_us[round] = (double)(shown_ns - from_ns) / 1e3;
+    out->decided_us[round] = (double)(decided_ns - from_ns) / 1e3;
+}
+
+static void run_bare_round(const struct worker *sleepers, uint32_t count, struct figures *out,
+                           uint32_t round)
+{
+    (void)await_quiet();
+    atomic_store_explicit(&not_seen, count, memory_order_relaxed);
+    uint64_t from_ns = base_mono_ns(), last_ns = from_ns;
+    atomic_fetch_add_explicit(&bell, 1, memory_order_acq_rel);
+    sync_futex_wake(&bell, count);
+    await_all(&not_seen);
+    for (uint32_t i = 0; i < count; i++) {
+        last_ns = sleepers[i].seen_ns > last_ns ? sleepers[i].seen_ns : last_ns;
+    }
+    out->bare_us[round] = (double)(last_ns - from_ns) / 1e3;
 }
 
 /* ---- the figures ---- */
@@ -197,30 +251,51 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure(uint32_t count, uint32_t rounds)
+static double print_times(const char *what, double *took_us, uint32_t rounds)
 {
-    static double took_us[ROUNDS_MAX];
-    struct worker workers[WORKERS_MAX] = {{0}};
-    atomic_store_explicit(&must_stop, false, memory_order_relaxed);
-    atomic_store_explicit(&old_version, 0, memory_order_relaxed);
+    qsort(took_us, rounds, sizeof(double), compare);
+    double p99 = took_us[rounds * 99 / 100];
+    printf("    %-34s p50 %6.1f us, p99 %7.1f us, max %8.1f us", what, took_us[rounds / 2], p99,
+           took_us[rounds - 1]);
+    return p99;
+}
+
+static void start_all(struct worker *workers, uint32_t count, void (*run)(void *))
+{
     atomic_store_explicit(&not_seen, count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        BASE_ASSERT(sync_thread_start(&workers[i].thread, "worker", SYNC_READER, worker_main,
+        BASE_ASSERT(sync_thread_start(&workers[i].thread, "worker", SYNC_READER, run,
                                       &workers[i]) == GLEANER_OK);
     }
-    await_all(); /* ready */
+    await_all(&not_seen); /* ready */
+}
+
+static bool measure(uint32_t count, uint32_t rounds)
+{
+    static struct figures figures;
+    struct worker workers[WORKERS_MAX] = {{0}}, sleepers[WORKERS_MAX] = {{0}};
+    atomic_store_explicit(&must_stop, false, memory_order_relaxed);
+    atomic_store_explicit(&old_version, 0, memory_order_relaxed);
+    start_all(workers, count, worker_main);
+    start_all(sleepers, count, bare_main);
     for (uint32_t i = 0; i < rounds; i++) {
-        took_us[i] = run_round(workers, count);
+        run_round(workers, count, &figures, i);
+        run_bare_round(sleepers, count, &figures, i);
     }
     atomic_store_explicit(&must_stop, true, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
         sync_thread_join(&workers[i].thread);
+        sync_thread_join(&sleepers[i].thread);
     }
-    qsort(took_us, rounds, sizeof(double), compare);
-    double p99 = took_us[rounds * 99 / 100];
-    printf("%2u workers: p50 %5.1f us, p99 %6.1f us, max %7.1f us; bar p99 <= %d us: %s\n", count,
-           took_us[rounds / 2], p99, took_us[rounds - 1], BAR_US, p99 <= BAR_US ? "met" : "MISSED");
+    printf("%2u workers:\n", count);
+    double p99 = print_times("shown (the mark)", figures.shown_us, rounds);
+    printf("; bar p99 <= %d us: %s\n", BAR_US, p99 <= BAR_US ? "met" : "MISSED");
+    (void)print_times("decided (the supervisor)", figures.decided_us, rounds);
+    printf("\n");
+    (void)print_times("bare futex: as many sleepers woken", figures.bare_us, rounds);
+    printf("\n");
     fflush(stdout);
+    return p99 <= BAR_US;
 }
 
 int main(int argc, char **argv)
@@ -239,10 +314,11 @@ int main(int argc, char **argv)
     printf("failure report to all workers seeing the new state, %u rounds, load average %.1f\n",
            rounds, load[0]);
     static const uint32_t counts[] = {1, 4, 16};
+    bool met = true;
     for (size_t i = 0; i < BASE_ARRAY_LEN(counts); i++) {
-        measure(counts[i], rounds);
+        met = measure(counts[i], rounds) && met;
     }
     (void)supervisor_stop(&supervisor, 0);
     base_clock_destroy(&virtual_clock);
-    return 0;
+    return met ? 0 : 1;
 }

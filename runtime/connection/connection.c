@@ -21,13 +21,14 @@ enum gleaner_status connection_create(struct pool *table, struct base_clock *clo
     connection->on_report = on_report;
     connection->on_report_ctx = on_report_ctx;
     struct connection_snapshot *first = &connection->buffers[0];
-    first->version = 1;
+    first->version = 2;
     first->phase = CONNECTION_STARTING;
     first->tier = CONNECTION_NONE;
     first->table = table;
     first->since_ns = base_clock_now_ns(clock);
     snprintf(first->reason, sizeof(first->reason), "starting");
-    atomic_store_explicit(&connection->version_word, 1, memory_order_relaxed);
+    atomic_store_explicit(&connection->version_word, 2, memory_order_relaxed);
+    atomic_store_explicit(&connection->markable, CONNECTION_NOT_MARKABLE, memory_order_relaxed);
     (void)sync_publish(&connection->published, first);
     *out = connection;
     return GLEANER_OK;
@@ -60,13 +61,27 @@ const _Atomic uint32_t *connection_version_word(const struct connection *connect
     return &connection->version_word;
 }
 
+static bool is_serving(enum connection_phase phase)
+{
+    return phase == CONNECTION_CONNECTED || phase == CONNECTION_FALLBACK;
+}
+
 void connection_copy(struct connection *connection, struct connection_snapshot *out)
 {
+    /* The number first: behind it is this snapshot or a newer one. So nobody who has seen the mark
+     * sees the same snapshot without it later. */
+    uint32_t word = atomic_load_explicit(&connection->version_word, memory_order_acquire);
     sync_reader_ensure();
     sync_read_lock();
     const struct connection_snapshot *snapshot = connection_read(connection);
     *out = *snapshot;
     sync_read_unlock();
+    if (word == (uint32_t)out->version + 1) {
+        BASE_ASSERT(is_serving(out->phase));
+        out->version++;
+        out->phase = CONNECTION_DEGRADED;
+        snprintf(out->reason, sizeof(out->reason), "a failure was reported");
+    }
 }
 
 const struct connection_snapshot *connection_current(const struct connection *connection)
@@ -90,14 +105,14 @@ bool connection_wait_newer(struct connection *connection, uint64_t seen_version,
     }
 }
 
-/* The snapshot to build in: a copy of the present one, one version on. */
+/* The snapshot to build in: a copy of the present one, the next even version. */
 static struct connection_snapshot *begin_snapshot(struct connection *connection)
 {
     const struct connection_snapshot *now = connection_current(connection);
     struct connection_snapshot *next =
         now == &connection->buffers[0] ? &connection->buffers[1] : &connection->buffers[0];
     *next = *now;
-    next->version++;
+    next->version += 2;
     return next;
 }
 
@@ -121,8 +136,12 @@ static void apply_facts(struct connection_snapshot *next, const struct connectio
 static void connection_publish(struct connection *connection, struct connection_snapshot *next)
 {
     uint32_t word = (uint32_t)next->version;
+    uint64_t markable = (uint64_t)next->generation << 32 | word;
     (void)sync_publish(&connection->published, next);
     atomic_store_explicit(&connection->version_word, word, memory_order_release);
+    atomic_store_explicit(&connection->markable,
+                          is_serving(next->phase) ? markable : CONNECTION_NOT_MARKABLE,
+                          memory_order_release);
     sync_futex_wake(&connection->version_word, UINT32_MAX >> 1);
     sync_wait_readers(); /* from here on nobody reads the old one: begin_snapshot() may write it */
 }
@@ -162,6 +181,15 @@ void connection_update(struct connection *connection, const struct connection_fa
     struct connection_snapshot *next = begin_snapshot(connection);
     apply_facts(next, facts);
     connection_publish(connection, next);
+}
+
+void connection_dismiss_mark(struct connection *connection)
+{
+    BASE_CHECK_MAGIC(connection, CONNECTION_MAGIC);
+    /* relaxed: a mark that comes this moment is followed by a report, and by another look */
+    if ((atomic_load_explicit(&connection->version_word, memory_order_relaxed) & 1) != 0) {
+        connection_publish(connection, begin_snapshot(connection));
+    }
 }
 
 uint64_t connection_transitions(const struct connection *connection)

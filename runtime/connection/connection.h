@@ -4,7 +4,9 @@
  * The door of runtime/connection: the state machine, the published snapshot, the failure mailbox.
  *
  * One writer (the supervisor) moves; everybody else reads one immutable snapshot per operation and
- * posts failures into the mailbox with the generation they were seen under.
+ * posts failures into the mailbox with the generation they were seen under. The first who does so
+ * also marks the snapshot as suspected, so that others need not wait for the supervisor to be
+ * awake; what comes of it the supervisor alone decides.
  */
 #ifndef CONNECTION_H
 #define CONNECTION_H
@@ -47,7 +49,8 @@ enum connection_event {
 
 /* Immutable once published. Freed by the supervisor after the grace period. */
 struct connection_snapshot {
-    uint64_t version; /* + 1 each */
+    /* + 2 each. In a copy an odd number: the snapshot of the even one before, marked since */
+    uint64_t version;
     enum connection_phase phase;
     enum connection_tier tier;
     uint32_t generation; /* of the handle table */
@@ -72,10 +75,13 @@ const struct connection_snapshot *connection_read(struct connection *connection)
 /** Where it is published: sync_read() gives the same, inlined. For callers that count nanoseconds.
  */
 const struct sync_published *connection_published(const struct connection *connection);
-/** Low half of the published version, as it is stored right after publishing: for callers that need
- *  no more of the snapshot than its number. Lives as long as the connection. */
+/** Low half of the published version, as it is stored right after publishing, odd once it is
+ * marked: for callers that need no more of the snapshot than its number. Lives as long as the
+ * connection.
+ */
 const _Atomic uint32_t *connection_version_word(const struct connection *connection);
-/** Copy it out: one read section. Thread: [any] (registers the thread on first use). */
+/** Copy it out: one read section. One that serves and is marked reads as DEGRADED, under the next
+ *  (odd) version. Thread: [any] (registers the thread on first use). */
 void connection_copy(struct connection *connection, struct connection_snapshot *out);
 
 enum connection_failure {
@@ -85,7 +91,8 @@ enum connection_failure {
     CONNECTION_FAIL_AUTH,
     CONNECTION_FAIL_SELECTION
 };
-/** Report a failure seen under `generation`. Thread: [any], wait-free. */
+/** Report a failure seen under `generation`; the first report against a snapshot marks it and wakes
+ *  the sleepers of connection_wait_newer(). Thread: [any], wait-free. */
 void connection_report(struct connection *connection, uint32_t generation,
                        enum connection_failure kind, uint32_t slot, uint64_t now_ns);
 
@@ -101,6 +108,9 @@ struct connection_reports {
  *  the published generation follows only when the refresh is over, so their failures count.)
  *  [supervisor] */
 void connection_take_reports(struct connection *connection, struct connection_reports *out);
+/** What was reported was old news: publish the same facts again, if they are marked. [supervisor]
+ */
+void connection_dismiss_mark(struct connection *connection);
 
 /** The facts that go with a move. NULL strings keep what was. */
 struct connection_facts {
@@ -125,7 +135,8 @@ void connection_update(struct connection *connection, const struct connection_fa
 const struct connection_snapshot *connection_current(const struct connection *connection);
 
 /**
- * Sleep until a snapshot newer than `seen_version` is published, or the deadline (real monotonic).
+ * Sleep until a snapshot newer than `seen_version` is published, or that one is marked, or the
+ * deadline (real monotonic).
  * Thread: [any], outside read sections; a slow path (futex). Returns false on timeout.
  */
 bool connection_wait_newer(struct connection *connection, uint64_t seen_version,

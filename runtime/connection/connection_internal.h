@@ -6,6 +6,7 @@
 
 #define CONNECTION_MAGIC UINT32_C(0x434f4e31)
 #define CONNECTION_MAILBOX_CELLS 64
+#define CONNECTION_NOT_MARKABLE UINT64_MAX /* of a generation that is never reached */
 
 struct connection {
     uint32_t magic;
@@ -18,10 +19,19 @@ struct connection {
     /* the published one of them; publisher and owner of its grace period: the supervisor */
     struct sync_published published;
 
-    /* Low half of the published version, for sleepers of connection_wait_newer().
-     * writes: the supervisor after publishing (release); reads: sleepers (acquire)
-     * why: who wakes must see the snapshot that woke it */
+    /* Low half of the published version, an even number; plus 1 once a failure was reported
+     * against that snapshot (the mark).
+     * writes: the supervisor after publishing (release); who reports first (CAS from the even
+     *         number, release)
+     * reads:  readers and sleepers (acquire)
+     * why: who sees a number must see the snapshot that it belongs to, or a newer one */
     _Atomic uint32_t version_word;
+
+    /* generation:32 | version:32 that may be marked; NOT_MARKABLE while no server serves.
+     * writes: the supervisor, after version_word (release); reads: who reports (acquire)
+     * why: who reports need not read the snapshot. An old value does no harm: the CAS of
+     *      version_word fails, for no number comes twice (but after 2^31 publications) */
+    _Atomic uint64_t markable;
 
     struct sync_mailbox *mailbox;
     void (*on_report)(void *ctx);

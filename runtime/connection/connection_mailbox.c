@@ -5,9 +5,27 @@
 #define KIND_BITS 8
 #define TAKE_AT_ONCE 16
 
+/* Who is first marks the snapshot: others see it before the supervisor is awake. The report comes
+ * after the mark, so that for every mark the supervisor looks again and moves, or dismisses it. */
+static void mark_present(struct connection *connection, uint32_t generation)
+{
+    uint64_t markable = atomic_load_explicit(&connection->markable, memory_order_acquire);
+    if (generation < markable >> 32) {
+        return; /* stale, or nothing serves */
+    }
+    uint32_t unmarked = (uint32_t)markable;
+    /* relaxed on failure: it is marked already, or a newer one was published */
+    if (atomic_load_explicit(&connection->version_word, memory_order_relaxed) == unmarked &&
+        atomic_compare_exchange_strong_explicit(&connection->version_word, &unmarked, unmarked + 1,
+                                                memory_order_acq_rel, memory_order_relaxed)) {
+        sync_futex_wake(&connection->version_word, UINT32_MAX >> 1);
+    }
+}
+
 void connection_report(struct connection *connection, uint32_t generation,
                        enum connection_failure kind, uint32_t slot, uint64_t now_ns)
 {
+    mark_present(connection, generation);
     /* kind >= 1, so the key is never 0 */
     uint64_t key = (uint64_t)generation << KIND_BITS | (uint64_t)kind;
     if (sync_mailbox_post(connection->mailbox, key, slot, now_ns) &&

@@ -62,28 +62,39 @@ uint64_t recover_suspect_due(void *ctx, uint64_t now_ns)
     if (supervisor->suspect_reason[0] != '\0') {
         char reason[sizeof(supervisor->suspect_reason)];
         snprintf(reason, sizeof(reason), "%s", supervisor->suspect_reason);
+        supervisor->suspect_reason[0] = '\0';
         suspect(supervisor, reason, now_ns);
     }
     return BASE_NO_DEADLINE;
+}
+
+static void weigh(struct supervisor *supervisor, const struct connection_reports *reports,
+                  uint64_t now_ns)
+{
+    struct tier *tier = supervisor_tier_in_use(supervisor);
+    if (reports->fresh == 0 || tier == NULL || reports->first_ns <= tier->probe_started_ns) {
+        return; /* stale, or old news: a connection made later than that answered */
+    }
+    bool is_burst = reports->fresh > 1 || supervisor_phase(supervisor) == CONNECTION_DEGRADED;
+    supervisor->refresh_after_probe = supervisor->refresh_after_probe || is_burst;
+    char reason[160];
+    snprintf(reason, sizeof(reason), "%s reported by %llu client(s), first slot %u",
+             main_kind(reports), (unsigned long long)reports->fresh, reports->slot);
+    suspect(supervisor, reason, now_ns);
 }
 
 bool recover_reports(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct connection_reports reports;
     connection_take_reports(supervisor->connection, &reports);
-    struct tier *tier = supervisor_tier_in_use(supervisor);
-    if (reports.fresh == 0 || tier == NULL) {
-        return reports.fresh + reports.stale > 0;
+    if (reports.fresh + reports.stale == 0) {
+        return false;
     }
-    if (reports.first_ns <= tier->probe_started_ns) {
-        return true; /* a connection made later than that answered: old news */
+    weigh(supervisor, &reports, now_ns);
+    bool is_held = supervisor->suspect_reason[0] != '\0';
+    if (!is_held) { /* one that is held off stays marked: it is going to be looked into */
+        connection_dismiss_mark(supervisor->connection);
     }
-    bool is_burst = reports.fresh > 1 || supervisor_phase(supervisor) == CONNECTION_DEGRADED;
-    supervisor->refresh_after_probe = supervisor->refresh_after_probe || is_burst;
-    char reason[160];
-    snprintf(reason, sizeof(reason), "%s reported by %llu client(s), first slot %u",
-             main_kind(&reports), (unsigned long long)reports.fresh, reports.slot);
-    suspect(supervisor, reason, now_ns);
     return true;
 }
 

@@ -112,7 +112,7 @@ Test(connection, a_move_publishes_the_next_version_with_its_facts)
     connection_move(connection, CONNECTION_EV_PRIMARY_UP, &facts);
     struct connection_snapshot now;
     connection_copy(connection, &now);
-    cr_expect_eq(now.version, 2);
+    cr_expect_eq(now.version, 4);
     cr_expect_eq(now.phase, CONNECTION_CONNECTED);
     cr_expect_eq(now.tier, CONNECTION_PRIMARY);
     cr_expect_eq(now.generation, 4);
@@ -136,7 +136,7 @@ Test(connection, an_update_keeps_phase_since_and_what_it_does_not_name)
     facts = (struct connection_facts){.tier = CONNECTION_PRIMARY, .next_attempt_ns = 77};
     connection_update(connection, &facts);
     const struct connection_snapshot *now = connection_current(connection);
-    cr_expect_eq(now->version, 3);
+    cr_expect_eq(now->version, 6);
     cr_expect_eq(now->phase, CONNECTION_CONNECTED);
     cr_expect_eq(now->since_ns, BASE_NS_PER_S);
     cr_expect_eq(now->next_attempt_ns, 77);
@@ -150,19 +150,111 @@ Test(connection, an_update_keeps_phase_since_and_what_it_does_not_name)
 static void wait_for_newer(void *arg)
 {
     struct connection *connection = arg;
-    (void)connection_wait_newer(connection, 1, BASE_NO_DEADLINE);
+    (void)connection_wait_newer(connection, 2, BASE_NO_DEADLINE);
+}
+
+static void wait_for_mark(void *arg)
+{
+    struct connection *connection = arg;
+    (void)connection_wait_newer(connection, 4, BASE_NO_DEADLINE);
 }
 
 Test(connection, a_sleeper_wakes_with_the_next_snapshot_and_only_then)
 {
     struct connection *connection = create(base_clock_real());
-    cr_expect_not(connection_wait_newer(connection, 1, base_mono_ns() + 2 * BASE_NS_PER_MS));
+    cr_expect_not(connection_wait_newer(connection, 2, base_mono_ns() + 2 * BASE_NS_PER_MS));
     struct sync_thread *sleeper;
     cr_assert_eq(sync_thread_start(&sleeper, "sleeper", SYNC_PLAIN, wait_for_newer, connection),
                  GLEANER_OK);
     move(connection, CONNECTION_EV_PRIMARY_UP, 0);
     sync_thread_join(&sleeper); /* it ends: that is the test */
-    cr_expect(connection_wait_newer(connection, 1, 0), "one who comes late does not sleep");
+    cr_expect(connection_wait_newer(connection, 2, 0), "one who comes late does not sleep");
+    connection_destroy(&connection);
+}
+
+/* ---- the mark
+ * ------------------------------------------------------------------------------------------ */
+
+static void report(struct connection *connection, uint32_t generation)
+{
+    connection_report(connection, generation, CONNECTION_FAIL_NETWORK, 1, 1);
+}
+
+static struct connection_snapshot look(struct connection *connection)
+{
+    struct connection_snapshot now;
+    connection_copy(connection, &now);
+    return now;
+}
+
+Test(connection, the_first_report_shows_at_once_and_without_the_supervisor)
+{
+    struct connection *connection = create(base_clock_real());
+    move(connection, CONNECTION_EV_PRIMARY_UP, 5);
+    uint64_t version = look(connection).version;
+    for (int i = 0; i < 3; i++) {
+        report(connection, 5);
+        cr_expect_eq(look(connection).phase, CONNECTION_DEGRADED);
+        cr_expect_eq(look(connection).version, version + 1, "once, however many report");
+    }
+    cr_expect(connection_wait_newer(connection, version, 0));
+    cr_expect_not(connection_wait_newer(connection, version + 1, base_mono_ns() + BASE_NS_PER_MS));
+    cr_expect_eq(connection_current(connection)->phase, CONNECTION_CONNECTED,
+                 "it is the supervisor who moves");
+    cr_expect_eq(connection_transitions(connection), 1);
+    move(connection, CONNECTION_EV_FAILURE, 5);
+    cr_expect_eq(look(connection).version, version + 2);
+    cr_expect_eq(look(connection).phase, CONNECTION_DEGRADED);
+    move(connection, CONNECTION_EV_PROBE_PASSED, 5);
+    cr_expect_eq(look(connection).phase, CONNECTION_CONNECTED, "the mark was of an older one");
+    connection_destroy(&connection);
+}
+
+Test(connection, only_what_serves_is_marked_and_only_by_reports_of_its_generation)
+{
+    struct connection *connection = create(base_clock_real());
+    report(connection, 0);
+    cr_expect_eq(look(connection).phase, CONNECTION_STARTING);
+    move(connection, CONNECTION_EV_PRIMARY_UP, 5);
+    report(connection, 4);
+    cr_expect_eq(look(connection).phase, CONNECTION_CONNECTED, "a stale report");
+    report(connection, 6);
+    cr_expect_eq(look(connection).phase, CONNECTION_DEGRADED, "of a refresh that runs");
+    move(connection, CONNECTION_EV_FAILURE, 5);
+    uint64_t version = look(connection).version;
+    report(connection, 5);
+    cr_expect_eq(look(connection).version, version, "degraded already");
+    connection_destroy(&connection);
+}
+
+Test(connection, a_mark_that_is_dismissed_leaves_the_facts_as_they_were)
+{
+    struct connection *connection = create(base_clock_real());
+    move(connection, CONNECTION_EV_PRIMARY_UP, 5);
+    uint64_t version = look(connection).version;
+    connection_dismiss_mark(connection);
+    cr_expect_eq(look(connection).version, version, "there was none");
+    report(connection, 5);
+    connection_dismiss_mark(connection);
+    struct connection_snapshot now = look(connection);
+    cr_expect_eq(now.version, version + 2);
+    cr_expect_eq(now.phase, CONNECTION_CONNECTED);
+    cr_expect_str_eq(now.reason, "test");
+    cr_expect_eq(connection_transitions(connection), 1);
+    report(connection, 5);
+    cr_expect_eq(look(connection).version, version + 3, "the next one shows again");
+    connection_destroy(&connection);
+}
+
+Test(connection, a_sleeper_is_woken_by_the_mark_alone)
+{
+    struct connection *connection = create(base_clock_real());
+    struct sync_thread *sleeper;
+    move(connection, CONNECTION_EV_PRIMARY_UP, 0);
+    cr_assert_eq(sync_thread_start(&sleeper, "sleeper", SYNC_PLAIN, wait_for_mark, connection),
+                 GLEANER_OK);
+    report(connection, 0);
+    sync_thread_join(&sleeper); /* it ends: that is the test */
     connection_destroy(&connection);
 }
 

@@ -89,6 +89,46 @@ Test(supervisor, one_report_on_a_healthy_server_clears_nothing)
     world_close(&world);
 }
 
+static struct connection_snapshot shown(void)
+{
+    struct connection_snapshot now;
+    connection_copy(world.connection, &now);
+    return now;
+}
+
+Test(supervisor, a_report_that_is_old_news_is_shown_no_longer_than_it_takes_to_see_that)
+{
+    world_open(&world, NULL);
+    struct pool_handle handle;
+    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
+    supervisor_suspect(world.supervisor, "the test says so");
+    world_settle(&world); /* a connection made now answered */
+    world_report(&world, &handle);
+    cr_expect_eq(shown().phase, CONNECTION_DEGRADED, "nobody has looked at it yet");
+    world_settle(&world);
+    cr_expect_eq(shown().phase, CONNECTION_CONNECTED);
+    cr_expect_eq(connection_transitions(world.connection), 3);
+    world_close(&world);
+}
+
+Test(supervisor, a_report_that_is_held_off_is_shown_until_it_was_looked_into)
+{
+    world_open(&world, NULL);
+    struct pool_handle handle;
+    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
+    supervisor_suspect(world.supervisor, "the test says so");
+    world_settle(&world);
+    base_clock_advance(world.clock, 100 * BASE_NS_PER_MS);
+    world_report(&world, &handle);
+    world_settle(&world);
+    cr_expect_eq(shown().phase, CONNECTION_DEGRADED);
+    cr_expect_eq(connection_transitions(world.connection), 3, "no probe yet");
+    world_pass(&world, 1000);
+    cr_expect_eq(shown().phase, CONNECTION_CONNECTED);
+    cr_expect_eq(connection_transitions(world.connection), 5);
+    world_close(&world);
+}
+
 Test(supervisor, many_reports_of_one_outage_make_one_way_down_and_one_way_up)
 {
     world_open(&world, NULL);

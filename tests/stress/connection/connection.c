@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State machine, published snapshot and mailbox together: workers read the state and report
  * failures under the generation they saw, the supervisor moves. The oracle:
- *  - a reader sees whole snapshots (the reason names version and generation) that never go back;
+ *  - a reader sees whole snapshots (the reason names version and generation) that never go back,
+ *    not even from marked to unmarked;
  *  - every report is counted exactly once, as fresh or as stale;
  *  - k reports of one generation make exactly one outage: generations rise by one per outage.
  */
@@ -14,7 +15,7 @@ static struct connection *connection;
 /* writes: main; reads: workers; relaxed: the joins order what follows */
 static _Atomic bool stop;
 /* writes: workers; reads: main after the joins; relaxed: counters */
-static _Atomic uint64_t posted, torn, went_back, reads;
+static _Atomic uint64_t posted, torn, went_back, reads, marked;
 static struct sync_parker parker;
 
 static void wake(void *ctx)
@@ -27,12 +28,12 @@ static void look(uint64_t *last_version, uint32_t *generation, bool *is_up)
 {
     char expected[64];
     struct connection_snapshot copy;
-    sync_read_lock();
-    copy = *connection_read(connection);
-    sync_read_unlock();
+    connection_copy(connection, &copy);
+    bool is_marked = (copy.version & 1) != 0;
     snprintf(expected, sizeof(expected), "v%llu g%u", (unsigned long long)copy.version,
              copy.generation);
-    if (copy.version > 1 && strcmp(expected, copy.reason) != 0) {
+    if (is_marked ? copy.phase != CONNECTION_DEGRADED
+                  : copy.version > 2 && strcmp(expected, copy.reason) != 0) {
         atomic_fetch_add_explicit(&torn, 1, memory_order_relaxed);
     }
     if (copy.version < *last_version) {
@@ -40,7 +41,8 @@ static void look(uint64_t *last_version, uint32_t *generation, bool *is_up)
     }
     *last_version = copy.version;
     *generation = copy.generation;
-    *is_up = copy.phase == CONNECTION_CONNECTED;
+    *is_up = copy.phase == CONNECTION_CONNECTED || is_marked;
+    atomic_fetch_add_explicit(&marked, is_marked, memory_order_relaxed);
     atomic_fetch_add_explicit(&reads, 1, memory_order_relaxed);
 }
 
@@ -68,7 +70,7 @@ static void work(void *arg)
 static void move(enum connection_event event, uint32_t generation)
 {
     char reason[64];
-    uint64_t version = connection_current(connection)->version + 1;
+    uint64_t version = connection_current(connection)->version + 2;
     snprintf(reason, sizeof(reason), "v%llu g%u", (unsigned long long)version, generation);
     struct connection_facts facts = {
         .tier = CONNECTION_PRIMARY, .generation = generation, .reason = reason};
@@ -124,9 +126,11 @@ int main(int argc, char **argv)
     taken += rest.fresh + rest.stale;
     uint64_t all, stale;
     connection_report_counts(connection, &all, &stale);
-    printf("connection: reads %llu, reports %llu (stale %llu), outages %u, transitions %llu\n",
-           (unsigned long long)reads, (unsigned long long)posted, (unsigned long long)stale,
-           outages, (unsigned long long)connection_transitions(connection));
+    printf("connection: reads %llu (of marked ones %llu), reports %llu (stale %llu), outages %u, "
+           "transitions %llu\n",
+           (unsigned long long)reads, (unsigned long long)marked, (unsigned long long)posted,
+           (unsigned long long)stale, outages,
+           (unsigned long long)connection_transitions(connection));
     bool holds = torn == 0 && went_back == 0 && taken == posted && all == posted &&
                  connection_current(connection)->generation == outages &&
                  connection_transitions(connection) == 1 + 3 * (uint64_t)outages;
