@@ -77,7 +77,7 @@ const struct setting settings_table[] = {
       "limit of the wait for a connection; 0: that of the operation alone" },
     { "database.driver_pools", "driver-pools", NULL, SETTING_NUMBER, DB | X, true, AT(driver_pools), RANGE(DB_DRIVER_POOLS), NULL, "N",
       "pools of the driver behind ours: what stalls for a second after a socket error is one of them" },
-    { "database.close_wait_ms", NULL, NULL, SETTING_NUMBER, DB | X, true, AT(close_wait_ms), "20", LEAST(DB_CLOSE_WAIT_MS), MOST(DB_CLOSE_WAIT_MS), NULL, "MS",
+    { "database.close_wait_ms", NULL, NULL, SETTING_NUMBER, DB | X, true, AT(close_wait_ms), "4", LEAST(DB_CLOSE_WAIT_MS), MOST(DB_CLOSE_WAIT_MS), NULL, "MS",
       "wait for the driver's pools at the end; the process leaves without them after that" },
     { "database.slow_ms", "slow", NULL, SETTING_NUMBER, DB | X, true, AT(slow_ms), RANGE(DB_SLOW_MS), NULL, "MS",
       "longer commands are counted by shape and explained once; 4294967295: none are watched" },
