@@ -80,6 +80,7 @@ enum gleaner_status control_ask(struct control *control, control_do what, const 
     if (control->is_closed || control->posted != NULL) {
         request.status = base_error_set(error, GLEANER_E_CLOSED, "the process is stopping");
     } else {
+        /* cppcheck-suppress autoVariables ; whoever waits takes it back before it returns */
         control->posted = &request;
         if (!wait_done_locked(control, &request, deadline_ns)) {
             request.status =

@@ -34,7 +34,9 @@ static bool add_name(void *ctx, const char *name)
     }
     char **items = realloc(names->items, (names->count + 1) * sizeof *items);
     char *copy = base_arena_strndup(&names->arena, name, strlen(name));
-    names->items = items != NULL ? items : names->items;
+    if (items != NULL) {
+        names->items = items;
+    }
     names->failed = items == NULL || copy == NULL;
     if (!names->failed) {
         names->items[names->count++] = copy;
@@ -167,8 +169,8 @@ static bool find_row(void *ctx, const struct store_job_view *view)
     if (found->count == found->cap) {
         size_t cap = found->cap > 0 ? 2 * found->cap : 64;
         struct store_job *jobs = realloc(found->jobs, cap * sizeof *jobs);
-        found->failed = jobs == NULL;
-        if (found->failed) {
+        if (jobs == NULL) {
+            found->failed = true;
             return false;
         }
         found->jobs = jobs;

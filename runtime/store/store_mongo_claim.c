@@ -61,7 +61,7 @@ static void append_shares(const struct claiming *c, bson_t *filter)
 {
     bson_t expr, list;
     const bool *shares = c->how->shares;
-    if (shares == NULL || c->queue->submissions || memchr(shares, false, STORE_SHARES) == NULL) {
+    if (shares == NULL || c->queue->submissions || memchr(shares, 0, STORE_SHARES) == NULL) {
         return;
     }
     BSON_APPEND_DOCUMENT_BEGIN(filter, "share", &expr);

@@ -163,9 +163,12 @@ static bool grow(struct batch *batch)
     }
     size_t cap = batch->host_cap > 0 ? batch->host_cap * 2 : 64;
     struct store_host *more = realloc(batch->hosts, cap * sizeof(*more));
-    batch->hosts = more != NULL ? more : batch->hosts;
-    batch->host_cap = more != NULL ? cap : batch->host_cap;
-    return more != NULL;
+    if (more == NULL) {
+        return false;
+    }
+    batch->hosts = more;
+    batch->host_cap = cap;
+    return true;
 }
 
 void hosts_learn(struct worker *worker, const struct fetch_result *result)
