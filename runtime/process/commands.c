@@ -15,7 +15,12 @@ const struct command commands[] = {
      "an\n"
      "interruption goes on where it was; after a complete crawl it starts anew.\n"
      "  gleaner crawl https://example.org/ --depth 3\n"
-     "  gleaner crawl https://example.org/ --to mongodb://localhost/app --collection pages\n",
+     "  gleaner crawl https://example.org/ --to mongodb://localhost/app --collection pages\n"
+     "  gleaner crawl https://example.org/ --to pages.jsonl\n"
+     "  gleaner crawl https://example.org/ --to - | jq -r .title\n"
+     "A file of --to holds one crawl: what is found in it of an earlier run of the same is "
+     "replaced,\n"
+     "of another it is refused (--fresh replaces it). Its frontier is in --data.\n",
      GROUPS_ALL | GROUP_ONLY_CRAWL | GROUP_JSON, command_crawl},
     {"run", "[options]", "the service: take jobs from the queue until it is told to stop",
      "Claims submitted jobs, fetches them, runs their module, stores what it finds. SIGTERM hands\n"

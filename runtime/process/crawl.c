@@ -1,207 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * gleaner crawl: one crawl from its seeds to its summary.
- *
- * A crawl has a name made of what it is (seeds, scope, target), so that the same command after a
- * crash, a kill or a Ctrl-C finds its frontier in the data directory and goes on. What is known of
- * it stands in the store as "crawl/<id>": running, or finished.
- */
-#include "process_internal.h"
+/* gleaner crawl: one crawl from its seeds to its summary. */
+#include "crawl_internal.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TICK_MS 50
 #define FIRST_CONNECT_MS 2000 /* so the first documents do not take the way of the spool */
 #define SPOOL_WAIT_STEP_MS 250
-
-struct crawl {
-    struct work work;
-    struct progress progress;
-    const char **seeds; /* normalised, sorted */
-    size_t seed_count;
-    struct base_arena arena;
-    char name[48]; /* crawl/<id> */
-    bool is_resumed;
-};
-
-/* ---- what it is ---- */
-
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static enum gleaner_status read_seeds(struct crawl *crawl, const struct settings *settings,
-                                      struct base_error *error)
-{
-    size_t count = settings->operands.count;
-    if (count == 0) {
-        return base_error_set(error, GLEANER_E_CONFIG,
-                              "crawl wants a URL to start at: gleaner crawl https://example.org/");
-    }
-    crawl->seeds = base_arena_alloc(&crawl->arena, count * sizeof *crawl->seeds);
-    for (size_t i = 0; i < count; i++) {
-        char url[8192];
-        enum gleaner_status status =
-            work_normalise_url(settings->operands.items[i], url, sizeof url, error);
-        if (status != GLEANER_OK) {
-            return status;
-        }
-        char *copy = base_arena_strndup(&crawl->arena, url, strlen(url));
-        if (crawl->seeds == NULL || copy == NULL) {
-            return base_error_set(error, GLEANER_E_NOMEM, "no memory for %zu URLs", count);
-        }
-        crawl->seeds[crawl->seed_count++] = copy;
-    }
-    qsort((void *)crawl->seeds, count, sizeof *crawl->seeds, compare_texts);
-    return GLEANER_OK;
-}
-
-static void add_list(struct base_buffer *text, const char *label, const struct setting_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        base_buffer_printf(text, "%s=%s\n", label, list->items[i]);
-    }
-}
-
-static enum gleaner_status name_crawl(struct crawl *crawl, struct base_error *error)
-{
-    const struct settings *s = crawl->work.settings;
-    struct base_buffer text = {0};
-    add_list(&text, "seed", &(struct setting_list){crawl->seeds, crawl->seed_count});
-    add_list(&text, "include", &s->include);
-    add_list(&text, "exclude", &s->exclude);
-    add_list(&text, "include_regex", &s->include_regex);
-    add_list(&text, "exclude_regex", &s->exclude_regex);
-    base_buffer_printf(&text, "depth=%llu same=%d content=%s to=%s/%s/%s\n",
-                       (unsigned long long)s->depth, s->same_host, s->content, crawl->work.target,
-                       s->database != NULL ? s->database : "", s->collection);
-    if (text.failed) {
-        base_buffer_fini(&text);
-        return base_error_set(error, GLEANER_E_NOMEM, "no memory for the crawl's name");
-    }
-    (void)snprintf(crawl->name, sizeof crawl->name, "crawl/%016llx",
-                   (unsigned long long)base_hash64(text.data, text.len));
-    base_buffer_fini(&text);
-    return GLEANER_OK;
-}
-
-/* ---- its frontier ---- */
-
-/* Where the crawl is known and its frontier lives. */
-static struct store *home_of(const struct crawl *crawl)
-{
-    return crawl->work.is_shared ? crawl->work.remote : crawl->work.local;
-}
-
-/* Resume an unfinished crawl of this name; a finished one, or --fresh, starts anew. */
-static enum gleaner_status find_or_start(struct crawl *crawl, struct base_error *error)
-{
-    struct store *home = home_of(crawl);
-    struct base_buffer state = {0};
-    enum gleaner_status status = store_meta_get(home, crawl->name, &state, error);
-    bool is_known = status == GLEANER_OK;
-    crawl->is_resumed =
-        is_known && strcmp(state.data, "running") == 0 && !crawl->work.settings->fresh;
-    base_buffer_fini(&state);
-    if (status != GLEANER_OK && status != GLEANER_E_NOT_FOUND) {
-        return status;
-    }
-    status = GLEANER_OK;
-    if (is_known && !crawl->is_resumed) {
-        status = store_queue_drop(home, crawl->name, error);
-        if (status == GLEANER_E_NOT_FOUND) {
-            status = GLEANER_OK;
-        }
-    }
-    return status == GLEANER_OK ? store_meta_put(home, crawl->name, "running", error) : status;
-}
-
-static enum gleaner_status open_scope(struct crawl *crawl, struct base_error *error)
-{
-    const struct settings *s = crawl->work.settings;
-    const struct queue_scope_options options = {
-        .seeds = crawl->seeds,
-        .seed_count = crawl->seed_count,
-        .same_host = s->same_host,
-        .include = s->include.items,
-        .include_count = s->include.count,
-        .exclude = s->exclude.items,
-        .exclude_count = s->exclude.count,
-        .include_regex = s->include_regex.items,
-        .include_regex_count = s->include_regex.count,
-        .exclude_regex = s->exclude_regex.items,
-        .exclude_regex_count = s->exclude_regex.count,
-        .max_depth = (uint32_t)s->depth,
-        .max_url_bytes = (uint32_t)s->max_url_bytes,
-        .max_path_repeats = (uint32_t)s->max_path_repeats,
-    };
-    return queue_scope_create(&options, &crawl->work.scope, error);
-}
-
-static enum gleaner_status open_frontier(struct crawl *crawl, struct base_error *error)
-{
-    struct work *work = &crawl->work;
-    const struct settings *s = work->settings;
-    enum gleaner_status status = find_or_start(crawl, error);
-    if (status == GLEANER_OK) {
-        status = store_queue_open(work->tiered != NULL ? work->tiered : home_of(crawl), crawl->name,
-                                  &work->jobs, error);
-    }
-    if (status == GLEANER_OK) {
-        uint64_t released = 0;
-        status = store_release_owner(work->jobs, work->owner, &released, error);
-        if (released > 0) {
-            base_log_info("process", "event=leases_taken_back count=%llu",
-                          (unsigned long long)released);
-        }
-    }
-    if (status == GLEANER_OK) {
-        status = open_scope(crawl, error);
-    }
-    if (status == GLEANER_OK) {
-        const struct queue_options options = {
-            .store = work->jobs,
-            .scope = work->scope,
-            .owner = work->owner,
-            .lease_ms = (uint32_t)s->lease_ms,
-            .max_attempts = (uint32_t)s->max_attempts,
-            .max_deliveries = (uint32_t)s->max_deliveries,
-            .retry_base_ms = (uint32_t)s->retry_base_ms,
-            .retry_cap_ms = (uint32_t)s->retry_cap_ms,
-            .max_pages = s->pages == UINT64_MAX ? 0 : s->pages,
-            .max_host_pages = s->host_pages == UINT64_MAX ? 0 : s->host_pages,
-            .max_query_variants = s->query_variants == UINT64_MAX ? 0 : s->query_variants,
-            .max_date_variants = s->date_variants == UINT64_MAX ? 0 : s->date_variants,
-        };
-        status = queue_create(&options, &work->queue);
-    }
-    if (status == GLEANER_OK) {
-        status = queue_seed(work->queue, crawl->seeds, crawl->seed_count, "page", NULL, error);
-    }
-    if (status == GLEANER_OK && s->sitemaps) {
-        status = worker_seed_sitemaps(work->queue, crawl->seeds, crawl->seed_count, error);
-    }
-    return status;
-}
-
-static bool count_page(void *ctx, const struct store_job_view *view)
-{
-    uint64_t *pages = ctx;
-    *pages += view->content_found && strcmp(view->job->type, "page") == 0;
-    return true;
-}
-
-/* A limit is the crawl's: what was stored before an interruption counts. */
-static enum gleaner_status count_pages_before(struct crawl *crawl, struct base_error *error)
-{
-    struct work *work = &crawl->work;
-    if (!crawl->is_resumed || work->settings->pages == UINT64_MAX) {
-        return GLEANER_OK;
-    }
-    return store_list_jobs(work->jobs, "done", 0, count_page, &work->pages_before, error);
-}
 
 /* ---- its course ---- */
 
@@ -235,14 +41,17 @@ static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
         status = work_wait_server(work, error);
     }
     if (status == GLEANER_OK) {
-        status = open_frontier(crawl, error);
+        status = crawl_open_frontier(crawl, error);
     }
     if (status == GLEANER_OK) {
-        status = sinks_open(work, home_of(crawl), crawl->name, crawl->is_resumed,
-                            work_threads(work->settings), error);
+        status =
+            sinks_open(work, crawl_home(crawl), crawl->name, work_threads(work->settings), error);
+    }
+    if (status == GLEANER_OK && crawl->is_resumed) {
+        status = sinks_check_resumed(work, error);
     }
     if (status == GLEANER_OK) {
-        status = count_pages_before(crawl, error);
+        status = crawl_count_pages_before(crawl, error);
     }
     if (status == GLEANER_OK) {
         wait_for_server(crawl);
@@ -254,7 +63,7 @@ static enum gleaner_status start(struct crawl *crawl, struct base_error *error)
 static void follow(struct crawl *crawl)
 {
     struct work *work = &crawl->work;
-    while (!signals_stop_wanted() &&
+    while (!signals_stop_wanted() && !sinks_are_closed(work->sinks) &&
            !worker_group_wait(work->workers, base_mono_ns() + TICK_MS * BASE_NS_PER_MS)) {
         progress_tick(&crawl->progress, work);
         live_serve(work);
@@ -308,6 +117,14 @@ static enum exit_code judge(struct crawl *crawl, const struct admin_figures *fig
                        figures->workers.last_error);
         return EXIT_STORAGE;
     }
+    if (sinks_are_closed(work->sinks)) {
+        (void)snprintf(how, how_size, "stopped: nobody reads the output any more");
+        return EXIT_OTHER;
+    }
+    if (!is_done && settings_target(work->settings) == TARGET_STREAM) {
+        (void)snprintf(how, how_size, "stopped before the end");
+        return EXIT_STOPPED;
+    }
     if (!is_done) {
         uint64_t left = jobs->ready + jobs->waiting + jobs->leased;
         (void)snprintf(how, how_size,
@@ -338,6 +155,13 @@ static enum exit_code judge(struct crawl *crawl, const struct admin_figures *fig
     return EXIT_COMPLETE;
 }
 
+/* `--to - --no-progress` feeds another program, which has the exit code. */
+static bool is_pipe_without_talk(const struct work *work)
+{
+    return settings_target(work->settings) == TARGET_STREAM && !work->settings->progress &&
+           !work->settings->json;
+}
+
 static enum exit_code finish(struct crawl *crawl)
 {
     struct work *work = &crawl->work;
@@ -349,11 +173,13 @@ static enum exit_code finish(struct crawl *crawl)
         deliver_spool(crawl);
     } else {
         /* What storage refuses now would be refused until the limit, too. */
-        work_drain(work, stats.has_given_up ? 0 : work->settings->drain_ms);
+        bool is_vain = stats.has_given_up || sinks_are_closed(work->sinks);
+        work_drain(work, is_vain ? 0 : work->settings->drain_ms);
         is_done = worker_group_is_done(work->workers) && !stats.has_given_up;
     }
     struct base_error error = {0};
-    if (is_done && store_meta_put(home_of(crawl), crawl->name, "finished", &error) != GLEANER_OK) {
+    if (is_done &&
+        store_meta_put(crawl_home(crawl), crawl->name, "finished", &error) != GLEANER_OK) {
         base_log_error("process", "event=finish_not_noted reason=\"%s\"", error.message);
     }
     struct admin_figures figures;
@@ -361,21 +187,31 @@ static enum exit_code finish(struct crawl *crawl)
     work_read_last(work, &figures);
     enum exit_code code = judge(crawl, &figures, is_done, how, sizeof how);
     progress_end(&crawl->progress);
-    bool is_shown = summary_print(work, &figures, code, how);
+    bool is_shown = is_pipe_without_talk(work) || summary_print(work, &figures, code, how);
     if (work->settings->progress) {
         sinks_print(work);
     }
     return is_shown || code != EXIT_COMPLETE ? code : EXIT_OTHER;
 }
 
+/* Documents and progress on one terminal would be neither. */
+static bool is_mixed(const struct settings *settings)
+{
+    return settings_target(settings) == TARGET_STREAM && isatty(STDOUT_FILENO) == 1;
+}
+
 static void announce(const struct crawl *crawl)
 {
-    if (crawl->progress.is_on) {
-        const struct work *work = &crawl->work;
-        (void)fprintf(stderr, "gleaner: %s %s%s to %s, data in %s\n",
-                      crawl->is_resumed ? "resuming the crawl of" : "crawling", crawl->seeds[0],
-                      crawl->seed_count > 1 ? " and others" : "", work->target, work->data);
+    if (!crawl->progress.is_on) {
+        return;
     }
+    const struct work *work = &crawl->work;
+    bool is_stream = settings_target(work->settings) == TARGET_STREAM;
+    (void)fprintf(stderr, "gleaner: %s %s%s to %s%s%s\n",
+                  crawl->is_resumed ? "resuming the crawl of" : "crawling", crawl->seeds[0],
+                  crawl->seed_count > 1 ? " and others" : "",
+                  is_stream ? "standard output" : work->target, is_stream ? "" : ", data in ",
+                  is_stream ? "" : work->data);
 }
 
 int command_crawl(struct settings *settings, int argc, char *const argv[])
@@ -383,7 +219,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
     struct crawl crawl = {0};
     struct base_error error = {0};
     enum exit_code code = EXIT_USAGE;
-    enum gleaner_status status = read_seeds(&crawl, settings, &error);
+    enum gleaner_status status = crawl_read_seeds(&crawl, settings, &error);
     crawl.work.is_shared = strcmp(settings->frontier, "shared") == 0;
     if (status == GLEANER_OK) {
         status = work_open_stores(&crawl.work, settings, WORK_CRAWL, &error);
@@ -393,7 +229,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
         status = live_open(&crawl.work, settings, argc, argv, settings_groups_of("crawl"), &error);
     }
     if (status == GLEANER_OK) {
-        status = name_crawl(&crawl, &error);
+        status = crawl_find_name(&crawl, &error);
     }
     if (status == GLEANER_OK) {
         status = start(&crawl, &error);
@@ -401,7 +237,7 @@ int command_crawl(struct settings *settings, int argc, char *const argv[])
     if (status == GLEANER_OK) {
         work_set_patience(&crawl.work, settings->drain_ms, EXIT_STOPPED);
         work_start_server(&crawl.work, "crawl");
-        progress_start(&crawl.progress, settings->progress);
+        progress_start(&crawl.progress, settings->progress && !is_mixed(settings));
         announce(&crawl);
         follow(&crawl);
         code = finish(&crawl);

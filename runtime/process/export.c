@@ -39,7 +39,7 @@ static bool format_document(struct export *export, const uint8_t *bson, uint32_t
         return (!is_first || sink_csv_header(&export->csv, NULL, bson, len, text)) &&
                sink_csv_row(&export->csv, NULL, bson, len, text);
     case SINK_WARC:
-        is_good = (!is_first || sink_warc_info("pages.warc.gz", text)) &&
+        is_good = (!is_first || sink_warc_info("pages.warc.gz", SINK_GZIP, text)) &&
                   sink_warc_conversion(bson, len, text, &has_text);
         export->without_text += !has_text;
         return is_good;

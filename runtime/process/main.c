@@ -112,6 +112,26 @@ static enum gleaner_status check_operands(const struct command *command,
         strcmp(command->name, "run") == 0 ? "; gleaner submit gives it a URL" : "");
 }
 
+/* A file is what a crawl writes; no command reads from one, and a service has its jobs somewhere.
+ */
+static enum gleaner_status check_target(const struct command *command,
+                                        const struct settings *settings, struct base_error *error)
+{
+    bool uses_target = (command->groups & GROUP_DATABASE) != 0;
+    bool takes_any = (command->groups & (GROUP_ONLY_CRAWL | GROUP_ONLY_CONFIG)) != 0;
+    size_t index = 0;
+    if (!uses_target || takes_any || !settings_wants_sink(settings) ||
+        settings_find("database.uri", &index, NULL) != GLEANER_OK) {
+        return GLEANER_OK;
+    }
+    char place[400];
+    settings_describe_place(&settings->origins[index], place, sizeof place);
+    return base_error_set(error, GLEANER_E_CONFIG,
+                          "%s: '%s': gleaner crawl alone writes to a file; gleaner %s works on "
+                          "mongodb://HOST/DB or embedded",
+                          place, settings->target, command->name);
+}
+
 /* Everything that has threads lives between here and signals_stop(). */
 static int run_command(const struct command *command, struct settings *settings, int argc,
                        char *const argv[])
@@ -140,7 +160,8 @@ static int start_command(const struct command *command, int argc, char *const ar
     } else if (settings.help) {
         print_command_help(command);
         code = EXIT_COMPLETE;
-    } else if (check_operands(command, &settings, &error) != GLEANER_OK) {
+    } else if (check_operands(command, &settings, &error) != GLEANER_OK ||
+               check_target(command, &settings, &error) != GLEANER_OK) {
         print_error(&error);
     } else {
         code = run_command(command, &settings, argc, argv);

@@ -16,6 +16,7 @@
 #include "settings.h"
 #include "store.h"
 #include "worker.h"
+#include <stdio.h>
 
 /* ---- exit codes: documented in `gleaner --help` ---- */
 
@@ -63,7 +64,7 @@ struct work {
     const struct settings *settings;
     enum work_kind kind;
     char data[4096];   /* the directory in use: settings' or a temporary one */
-    bool is_temporary; /* --to none: removed at the end */
+    bool is_temporary; /* --to none, --to -: removed at the end */
     char target[600];  /* where documents go, without a password */
     char owner[160];   /* name of our leases */
     struct gleaner_db *db;
@@ -78,7 +79,7 @@ struct work {
     struct fetch_engine *fetch;
     struct module_registry *modules;
     uint64_t pages_before; /* of a crawl that is resumed with a limit of pages */
-    struct sinks *sinks;   /* --also; NULL = none */
+    struct sinks *sinks;   /* --to FILE, --also; NULL = none */
     struct worker_group *workers;
     struct admin_sources sources;
     struct admin_server *server;
@@ -211,20 +212,36 @@ bool summary_print(const struct work *work, const struct admin_figures *figures,
 /** Worker threads: as configured, or one for each processor. */
 uint32_t work_threads(const struct settings *settings);
 
-/* ---- files beside the store (sinks.c) ---- */
+/* ---- files instead of the store or beside it (sinks.c) ---- */
 
 /** Does a file want the headers of answers? */
 bool sinks_want_headers(const struct settings *settings);
 GLEANER_MUST_CHECK enum gleaner_status sinks_check(const struct settings *settings,
                                                    struct base_error *error);
-/** Open those of --also into work->sinks; `home` keeps where the crawl began in each. [startup] */
+/** The file of --to, whatever the working directory. */
+GLEANER_MUST_CHECK enum gleaner_status sinks_target_path(const struct settings *settings, char *out,
+                                                         size_t out_size, struct base_error *error);
+/** The crawl is not resumed: what `home` knows of its files is of an earlier one. Before it is
+ *  noted as running. */
+GLEANER_MUST_CHECK enum gleaner_status sinks_begin_anew(const struct settings *settings,
+                                                        struct store *home, const char *crawl,
+                                                        struct base_error *error);
+/** Open those of --to and --also into work->sinks; `home` keeps where the crawl began in each.
+ *  [startup] */
 GLEANER_MUST_CHECK enum gleaner_status sinks_open(struct work *work, struct store *home,
-                                                  const char *crawl, bool is_resumed,
-                                                  uint32_t threads, struct base_error *error);
+                                                  const char *crawl, uint32_t threads,
+                                                  struct base_error *error);
+/** A resumed crawl finds its pages in the file of --to, unless somebody took that away. */
+GLEANER_MUST_CHECK enum gleaner_status sinks_check_resumed(const struct work *work,
+                                                           struct base_error *error);
+/** Does nobody read standard output any more? NULL accepted. Thread: [any]. */
+bool sinks_are_closed(const struct sinks *sinks);
 /** NULL accepted, NULL given then. */
 const struct worker_tap *sinks_tap(const struct sinks *sinks);
-/** A line for each on standard error. */
+/** A line for each of --also on standard error. */
 void sinks_print(const struct work *work);
+/** Where the documents are, with --to FILE. */
+void sinks_print_target(const struct work *work, FILE *out);
 /** After the workers. NULL accepted. */
 void sinks_close(struct sinks **sinks);
 

@@ -22,7 +22,7 @@ enum setting_type {
     SETTING_CHOICE,
     SETTING_LIST,  /* repeatable; the environment separates with commas */
     SETTING_URI,   /* mongodb:// or mongodb+srv://, checked, shown without its password */
-    SETTING_TARGET /* the same, or `embedded`, or `none` */
+    SETTING_TARGET /* the same, or `embedded`, `none`, or a file */
 };
 
 /* What a setting belongs to: `--help` of a command shows its groups only. */
@@ -184,8 +184,19 @@ unsigned settings_groups_of(const char *command);
 
 /** May a running process take over `after`'s value of this setting? */
 bool settings_may_change(const struct settings *before, const struct settings *after, size_t index);
+
+/* What --to names. */
+enum settings_target {
+    TARGET_SERVER,
+    TARGET_EMBEDDED,
+    TARGET_NONE,  /* kept nowhere: the frontier in memory, documents counted and dropped */
+    TARGET_FILE,  /* documents in a file alone, the frontier in --data */
+    TARGET_STREAM /* on standard output; the frontier in memory: nobody knows what was read */
+};
+enum settings_target settings_target(const struct settings *settings);
 bool settings_wants_server(const struct settings *settings);
-bool settings_wants_nothing_kept(const struct settings *settings);
+/** TARGET_FILE or TARGET_STREAM. */
+bool settings_wants_sink(const struct settings *settings);
 /** True when somebody set it: not the default. `field` is &settings->member. */
 bool settings_is_given(const struct settings *settings, const void *field);
 /** `modules.settings` entry of a module, or NULL. Matches worker_options.setting. */

@@ -30,6 +30,9 @@ GLEANER_MUST_CHECK enum gleaner_status command_line_apply(const struct command_l
 GLEANER_MUST_CHECK enum gleaner_status settings_add_operand(struct settings *settings,
                                                             const char *text);
 
+/** Does it begin as a connection string does? */
+bool settings_is_uri(const char *text);
+
 /** "unlimited" and "auto", each only where it is the default. */
 bool settings_parse_word(const struct setting *setting, const char *text, uint64_t *out);
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a connection string leads, whoever goes there and how. */
-#include "settings.h"
+#include "settings_internal.h"
 #include <string.h>
+
+bool settings_is_uri(const char *text)
+{
+    return strncmp(text, "mongodb://", 10) == 0 || strncmp(text, "mongodb+srv://", 14) == 0;
+}
 
 struct part {
     const char *at;

@@ -20,7 +20,7 @@
 const struct setting settings_table[] = {
     /* key, option, environment, type, groups, live, offset, initial, min, max, choices, argument, help */
     { "database.uri", "to", "MONGODB_URI", SETTING_TARGET, DB, true, AT(target), "embedded", 0, 0, NULL, "TARGET",
-      "where documents go: a mongodb:// URI, `embedded` (a file in --data), `none` (kept nowhere)" },
+      "where documents go: a mongodb:// URI, `embedded` (a database in --data), `none` (kept nowhere); crawl: also a file (.jsonl, .csv, .warc, .warc.gz), or - (standard output)" },
     { "database.fallback_uri", "fallback", "MONGODB_FALLBACK_URI", SETTING_URI, DB, true, AT(fallback_uri), NULL, 0, 0, NULL, "URI",
       "second choice while the first server is away" },
     { "database.name", "database", NULL, SETTING_TEXT, DB, false, AT(database), NULL, 1, 63, NULL, "NAME",
@@ -124,9 +124,9 @@ const struct setting settings_table[] = {
     { "crawl.date_variants", "date-variants", NULL, SETTING_NUMBER, GROUP_CRAWL | X, false, AT(date_variants), "10000", 1, UINT64_MAX, NULL, "N",
       "URLs that differ by a date alone at most (calendars)" },
     { "crawl.also", "also", NULL, SETTING_LIST, GROUP_CRAWL, false, AT(also), NULL, 0, 0, NULL, "FILE",
-      "write the pages to this file, too: .jsonl, .csv, .warc.gz, or jsonl:FILE, csv:FILE, warc:FILE" },
+      "write the pages to this file, too: .jsonl, .csv, .warc, .warc.gz, or jsonl:FILE, csv:FILE, warc:FILE" },
     { "crawl.also_max_mb", "also-max", NULL, SETTING_NUMBER, GROUP_CRAWL, false, AT(also_max_mb), "1024", 1, 1048576, NULL, "MB",
-      "a file of --also that would grow over it is followed by FILE-00001 and so on" },
+      "a file of --to or --also that would grow over it is followed by FILE-00001 and so on" },
     { "crawl.content", "content", NULL, SETTING_CHOICE, GROUP_CRAWL | GROUP_WORKER, false, AT(content), "text", 0, 0, "text|markdown", "KIND",
       "what is stored as a page's text" },
     { "crawl.max_path_repeats", "max-path-repeats", NULL, SETTING_NUMBER, GROUP_CRAWL | X, false, AT(max_path_repeats), "4", 1, 1000, NULL, "N",

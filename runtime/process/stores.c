@@ -111,7 +111,8 @@ static enum gleaner_status open_remote(struct work *work, struct base_error *err
 
 static enum gleaner_status choose_directory(struct work *work, struct base_error *error)
 {
-    if (!settings_wants_nothing_kept(work->settings)) {
+    enum settings_target target = settings_target(work->settings);
+    if (target != TARGET_NONE && target != TARGET_STREAM) {
         (void)snprintf(work->data, sizeof work->data, "%s", work->settings->data);
         return GLEANER_OK;
     }
@@ -147,6 +148,7 @@ static enum gleaner_status open_local(struct work *work, struct base_error *erro
         .directory = work->data,
         .durable = true,
         .in_memory = work->is_temporary,
+        .drops_documents = settings_wants_sink(work->settings),
         .spool_max_bytes = work->settings->spool_max_mb << 20,
     };
     return store_sqlite_open(&options, &work->local, error);

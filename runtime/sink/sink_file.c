@@ -5,13 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const endings[] = {".warc.gz", ".jsonl", ".ndjson", ".json", ".csv"};
+static const char *const endings[] = {".warc.gz", ".warc", ".jsonl", ".ndjson", ".json", ".csv"};
 
 bool sink_segment_path(const struct sink *sink, uint32_t segment, char *out, size_t out_size)
 {
@@ -32,8 +34,11 @@ enum gleaner_status sink_failed(const struct sink *sink, const char *what, struc
 {
     int code = errno;
     bool is_full = code == ENOSPC || code == EDQUOT || code == EFBIG;
-    return base_error_set(error, is_full ? GLEANER_E_FULL : GLEANER_E_IO, "%s: %s: %s", sink->path,
-                          what, strerror(code));
+    enum gleaner_status status = is_full         ? GLEANER_E_FULL
+                                 : code == EPIPE ? GLEANER_E_CLOSED
+                                                 : GLEANER_E_IO;
+    return base_error_set(error, status, "%s: %s: %s",
+                          sink->is_stream ? "standard output" : sink->path, what, strerror(code));
 }
 
 /* A new name is as durable as its folder. */
@@ -60,6 +65,12 @@ enum gleaner_status sink_segment_open(struct sink *sink, uint32_t segment, struc
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0) {
         return sink_failed(sink, "cannot be opened", error);
+    }
+    struct stat stat;
+    if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode)) {
+        (void)close(fd);
+        return base_error_set(error, GLEANER_E_CONFIG,
+                              "%s is no regular file; - is standard output", path);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         (void)close(fd);
@@ -91,6 +102,30 @@ enum gleaner_status sink_write_at(struct sink *sink, const char *data, size_t le
         data += written;
         len -= (size_t)written;
         offset += (uint64_t)written;
+    }
+    return GLEANER_OK;
+}
+
+/* A terminal or a pipe may have been made non-blocking by somebody who shares it. */
+static bool wait_for_room(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    return poll(&wait, 1, -1) >= 0 || errno == EINTR;
+}
+
+enum gleaner_status sink_write_stream(struct sink *sink, const char *data, size_t len,
+                                      struct base_error *error)
+{
+    while (len > 0) {
+        ssize_t written = write(sink->fd, data, len);
+        if (written < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_room(sink->fd)))) {
+            continue;
+        }
+        if (written < 0) {
+            return sink_failed(sink, "cannot be written", error);
+        }
+        data += written;
+        len -= (size_t)written;
     }
     return GLEANER_OK;
 }

@@ -100,32 +100,34 @@ static void scan_rows(const char *data, size_t len, struct sink_scan *scan)
 
 /* ---- any ---- */
 
-enum gleaner_status sink_scan_file(enum sink_format format, int fd, const char *path,
-                                   struct sink_scan *scan, struct base_error *error)
+enum gleaner_status sink_scan_file(const struct sink *sink, struct sink_scan *scan,
+                                   struct base_error *error)
 {
     struct stat stat;
     scan->end = scan->from;
-    if (fstat(fd, &stat) != 0) {
-        return base_error_set(error, GLEANER_E_IO, "%s: %s", path, strerror(errno));
+    if (fstat(sink->fd, &stat) != 0) {
+        return base_error_set(error, GLEANER_E_IO, "%s: %s", sink->path, strerror(errno));
     }
     size_t len = (size_t)stat.st_size;
     if (len <= scan->from) {
         return GLEANER_OK;
     }
     /* We hold the file's lock, and nobody else has a reason to shorten it meanwhile. */
-    char *data = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+    char *data = mmap(NULL, len, PROT_READ, MAP_PRIVATE, sink->fd, 0);
     if (data == MAP_FAILED) {
-        return base_error_set(error, GLEANER_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+        return base_error_set(error, GLEANER_E_IO, "%s: cannot be read: %s", sink->path,
+                              strerror(errno));
     }
     (void)madvise(data, len, MADV_SEQUENTIAL);
     bool is_good = true;
-    if (format == SINK_WARC) {
-        is_good = sink_warc_scan(data, len, scan);
-    } else if (format == SINK_CSV) {
+    if (sink->format == SINK_WARC) {
+        is_good = sink_warc_scan(sink->packing, data, len, scan);
+    } else if (sink->format == SINK_CSV) {
         scan_rows(data, len, scan);
     } else {
         scan_lines(data, len, scan);
     }
     (void)munmap(data, len);
-    return is_good ? GLEANER_OK : base_error_set(error, GLEANER_E_NOMEM, "%s: no memory", path);
+    return is_good ? GLEANER_OK
+                   : base_error_set(error, GLEANER_E_NOMEM, "%s: no memory", sink->path);
 }

@@ -123,6 +123,7 @@ enum gleaner_status sink_stage_page(struct sink_stage *stage, const struct sink_
     if (!make_room(stage)) {
         return GLEANER_E_NOMEM;
     }
-    bool is_good = sink_warc_page(page, stage->sink->request_headers, &stage->bytes);
+    bool is_good =
+        sink_warc_page(page, stage->sink->request_headers, stage->sink->packing, &stage->bytes);
     return end_unit(stage, sink_name_of_url(page->url, strlen(page->url)), start, is_good);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WARC 1.1 (ISO 28500:2017): records of a page, each a gzip member of its own.
+ * WARC 1.1 (ISO 28500:2017): records of a page, each a gzip member of its own where the file's name
+ * ends in .gz.
  *
  * A page is three records: request, response, metadata; the last one says that all are there. What
  * we have is the body without its content coding and transfer coding, so the headers that name
@@ -13,13 +14,14 @@
 #include <bson/bson.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 #include <zlib.h>
 
-enum { GZIP_LEVEL = 6, GZIP_WINDOW = 15 + 16, ID_MAX = 64, DIGEST_MAX = 64, DATE_MAX = 40 };
+enum { GZIP_LEVEL = 6, GZIP_WINDOW = 15 + 16, ID_MAX = 64, DATE_MAX = 40 };
 
 /* ---- parts ---- */
 
@@ -53,9 +55,8 @@ static void to_date(int64_t ms, char out[DATE_MAX])
     (void)snprintf(out, DATE_MAX, "%s.%03dZ", text, (int)(ms % 1000));
 }
 
-/* "sha1:" and base 32: the form that every reader knows. */
-static bool to_digest(const char *a, size_t a_len, const char *b, size_t b_len,
-                      char out[DIGEST_MAX])
+bool sink_warc_digest(const char *a, size_t a_len, const char *b, size_t b_len,
+                      char out[SINK_DIGEST_MAX])
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     uint8_t sum[EVP_MAX_MD_SIZE];
@@ -115,13 +116,21 @@ struct record {
     bool has_payload;       /* it is one, with a digest of its own */
 };
 
-static bool write_record(const struct record *r, struct base_buffer *out)
+static bool append_pieces(const struct base_slice pieces[3], struct base_buffer *out)
 {
-    char date[DATE_MAX], block[DIGEST_MAX], payload[DIGEST_MAX];
+    for (size_t i = 0; i < 3; i++) {
+        base_buffer_append(out, pieces[i].data, pieces[i].len);
+    }
+    return !out->failed;
+}
+
+static bool write_record(const struct record *r, enum sink_packing packing, struct base_buffer *out)
+{
+    char date[DATE_MAX], block[SINK_DIGEST_MAX], payload[SINK_DIGEST_MAX];
     struct base_buffer head = {0}, tail = {0};
     to_date(r->at_ms, date);
-    bool is_good = to_digest(r->head.data, r->head.len, r->body.data, r->body.len, block) &&
-                   (!r->has_payload || to_digest(r->body.data, r->body.len, "", 0, payload));
+    bool is_good = sink_warc_digest(r->head.data, r->head.len, r->body.data, r->body.len, block) &&
+                   (!r->has_payload || sink_warc_digest(r->body.data, r->body.len, "", 0, payload));
     base_buffer_printf(&head,
                        "WARC/1.1\r\nWARC-Type: %s\r\nWARC-Record-ID: %s\r\nWARC-Date: %s\r\n",
                        r->type, r->id, date);
@@ -138,13 +147,14 @@ static bool write_record(const struct record *r, struct base_buffer *out)
     base_buffer_append_str(&tail, "\r\n\r\n");
     const struct base_slice pieces[3] = {
         {head.data, head.len}, {r->body.data, r->body.len}, {tail.data, tail.len}};
-    is_good = is_good && !head.failed && !tail.failed && compress_member(pieces, out);
+    is_good = is_good && !head.failed && !tail.failed &&
+              (packing == SINK_GZIP ? compress_member(pieces, out) : append_pieces(pieces, out));
     base_buffer_fini(&head);
     base_buffer_fini(&tail);
     return is_good;
 }
 
-bool sink_warc_info(const char *name, struct base_buffer *out)
+bool sink_warc_info(const char *name, enum sink_packing packing, struct base_buffer *out)
 {
     char id[ID_MAX];
     struct base_buffer extra = {0}, block = {0};
@@ -164,7 +174,7 @@ bool sink_warc_info(const char *name, struct base_buffer *out)
                                 .at_ms = base_wall_ms(),
                                 .extra = extra.data,
                                 .head = {block.data, block.len}};
-    bool is_good = !extra.failed && !block.failed && write_record(&info, out);
+    bool is_good = !extra.failed && !block.failed && write_record(&info, packing, out);
     base_buffer_fini(&extra);
     base_buffer_fini(&block);
     return is_good;
@@ -185,7 +195,7 @@ static void split_url(const char *url, struct base_slice *host, const char **tar
 }
 
 static bool write_request(const struct sink_page *page, const char *headers, const char *id,
-                          const char *other_id, struct base_buffer *out)
+                          const char *other_id, enum sink_packing packing, struct base_buffer *out)
 {
     struct base_slice host;
     const char *target;
@@ -203,7 +213,7 @@ static bool write_request(const struct sink_page *page, const char *headers, con
                                   .url = page->url,
                                   .extra = extra,
                                   .head = {block.data, block.len}};
-    bool is_good = !block.failed && write_record(&record, out);
+    bool is_good = !block.failed && write_record(&record, packing, out);
     base_buffer_fini(&block);
     return is_good;
 }
@@ -243,7 +253,7 @@ static void write_headers(const struct sink_page *page, struct base_buffer *out,
         if (is_first) {
             write_status_line(line, len, out);
         } else if (is_named(line, len, "Content-Length")) {
-            (void)sscanf(line + 15, "%lld", announced);
+            *announced = strtoll(line + 15, NULL, 10);
         } else if (len > 0) {
             bool is_coding =
                 is_named(line, len, "Content-Encoding") || is_named(line, len, "Transfer-Encoding");
@@ -257,7 +267,8 @@ static void write_headers(const struct sink_page *page, struct base_buffer *out,
     base_buffer_printf(out, "Content-Length: %zu\r\n\r\n", page->body_len);
 }
 
-static bool write_response(const struct sink_page *page, const char *id, struct base_buffer *out)
+static bool write_response(const struct sink_page *page, const char *id, enum sink_packing packing,
+                           struct base_buffer *out)
 {
     struct base_buffer headers = {0};
     long long announced;
@@ -273,13 +284,13 @@ static bool write_response(const struct sink_page *page, const char *id, struct 
                                   .head = {headers.data, headers.len},
                                   .body = {page->body != NULL ? page->body : "", page->body_len},
                                   .has_payload = true};
-    bool is_good = !headers.failed && write_record(&record, out);
+    bool is_good = !headers.failed && write_record(&record, packing, out);
     base_buffer_fini(&headers);
     return is_good;
 }
 
 static bool write_metadata(const struct sink_page *page, const char *other_id,
-                           struct base_buffer *out)
+                           enum sink_packing packing, struct base_buffer *out)
 {
     char id[ID_MAX], extra[ID_MAX + 32], block[160], hops[64];
     uint32_t depth = page->depth < sizeof hops - 1 ? page->depth : (uint32_t)sizeof hops - 1;
@@ -295,17 +306,18 @@ static bool write_metadata(const struct sink_page *page, const char *other_id,
                                   .url = page->url,
                                   .extra = extra,
                                   .head = {block, (size_t)len}};
-    return write_record(&record, out);
+    return write_record(&record, packing, out);
 }
 
 bool sink_warc_page(const struct sink_page *page, const char *request_headers,
-                    struct base_buffer *out)
+                    enum sink_packing packing, struct base_buffer *out)
 {
     char request_id[ID_MAX], response_id[ID_MAX];
     new_id(request_id);
     new_id(response_id);
-    return write_request(page, request_headers, request_id, response_id, out) &&
-           write_response(page, response_id, out) && write_metadata(page, response_id, out);
+    return write_request(page, request_headers, request_id, response_id, packing, out) &&
+           write_response(page, response_id, packing, out) &&
+           write_metadata(page, response_id, packing, out);
 }
 
 /* ---- a stored document ---- */
@@ -353,5 +365,5 @@ bool sink_warc_conversion(const uint8_t *bson, uint32_t len, struct base_buffer 
                                   .url = url.data,
                                   .extra = "",
                                   .head = text};
-    return write_record(&record, out);
+    return write_record(&record, SINK_GZIP, out);
 }

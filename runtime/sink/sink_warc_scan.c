@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a WARC file back, member by member: its gzip checksums say which are whole. Only the head
- * of each record is kept. A page counts when its last record (metadata) is there. */
+/* Reading a WARC file back, record by record: gzip checksums say which are whole, or, where they
+ * are not compressed, their own digests. Only the head of each record is kept. A page counts when
+ * its last record (metadata) is there. */
 #include "sink_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -63,7 +65,33 @@ static bool is_type(const struct member *member, const char *type)
     return value.len == strlen(type) && memcmp(value.data, type, value.len) == 0;
 }
 
-bool sink_warc_scan(const char *data, size_t len, struct sink_scan *scan)
+/* A record as it is at `data`; false when it is torn or none. */
+static bool read_plain(const char *data, size_t len, struct member *member)
+{
+    char digest[SINK_DIGEST_MAX];
+    const char *end = memmem(data, len < HEAD_BYTES ? len : HEAD_BYTES, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return false;
+    }
+    member->head_len = (size_t)(end - data) + 4;
+    memcpy(member->head, data, member->head_len);
+    member->head[member->head_len] = '\0';
+    const char *block = end + 4;
+    size_t left = len - member->head_len;
+    struct base_slice length = value_of(member, "\r\nContent-Length: ");
+    struct base_slice wanted = value_of(member, "\r\nWARC-Block-Digest: ");
+    size_t block_len = (size_t)strtoull(length.data, NULL, 10);
+    if (length.len == 0 || block_len > left || left - block_len < 4 ||
+        memcmp(block + block_len, "\r\n\r\n", 4) != 0 ||
+        !sink_warc_digest(block, block_len, "", 0, digest) || wanted.len != strlen(digest) ||
+        memcmp(wanted.data, digest, wanted.len) != 0) {
+        return false;
+    }
+    member->len = member->head_len + block_len + 4;
+    return true;
+}
+
+bool sink_warc_scan(enum sink_packing packing, const char *data, size_t len, struct sink_scan *scan)
 {
     static _Thread_local struct member member; /* too large for a stack that may be small */
     z_stream z = {0};
@@ -71,7 +99,9 @@ bool sink_warc_scan(const char *data, size_t len, struct sink_scan *scan)
         return false;
     }
     size_t at = (size_t)scan->from;
-    while (at < len && read_member(&z, data + at, len - at, &member) &&
+    while (at < len &&
+           (packing == SINK_GZIP ? read_member(&z, data + at, len - at, &member)
+                                 : read_plain(data + at, len - at, &member)) &&
            strncmp(member.head, "WARC/1.", 7) == 0) {
         at += member.len;
         bool is_open = is_type(&member, "request") || is_type(&member, "response");

@@ -282,6 +282,8 @@ struct store_sqlite_options {
     bool durable;             /* synchronous=FULL; false: a crash of the machine may lose it all */
     bool in_memory;           /* for --to none: jobs live in this process alone, documents are
                                  counted and dropped; the directory holds the lock file only */
+    bool drops_documents;     /* jobs are kept, documents counted and dropped: who opens it has
+                                 another place for them */
     bool read_only;           /* for export and status beside a running process: takes no lock */
     uint64_t spool_max_bytes; /* default 1 GiB */
 };

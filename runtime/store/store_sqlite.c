@@ -104,6 +104,7 @@ static enum gleaner_status allocate(const struct store_sqlite_options *options,
     s->lock_fd = -1;
     s->read_only = options->read_only;
     s->in_memory = options->in_memory;
+    s->drops_documents = options->drops_documents || options->in_memory;
     s->spool_max_bytes =
         options->spool_max_bytes > 0 ? options->spool_max_bytes : SPOOL_MAX_BYTES_DEFAULT;
     s->directory = strdup(options->directory);

@@ -83,7 +83,8 @@ struct store_sqlite {
     char *path; /* of gleaner.db */
     int lock_fd;
     bool read_only;
-    bool in_memory; /* documents are counted and dropped */
+    bool in_memory;
+    bool drops_documents; /* counted, not kept; in memory always */
     uint64_t spool_max_bytes;
     /* guards everything below, the writing connection above all */
     struct sync_mutex *mutex;

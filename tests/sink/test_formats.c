@@ -21,7 +21,12 @@ Test(sink_formats, names_say_the_format_or_it_is_said_before_them)
         {"csv:pages", "pages", SINK_CSV, GLEANER_OK},
         {"warc:/x/a.gz", "/x/a.gz", SINK_WARC, GLEANER_OK},
         {"/x/a.warc.gz", "/x/a.warc.gz", SINK_WARC, GLEANER_OK},
-        {"warc:a.warc", NULL, SINK_WARC, GLEANER_E_CONFIG},
+        {"warc:a.warc", "a.warc", SINK_WARC, GLEANER_OK},
+        {"a.warc", "a.warc", SINK_WARC, GLEANER_OK},
+        {"-", "-", SINK_JSONL, GLEANER_OK},
+        {"csv:-", "-", SINK_CSV, GLEANER_OK},
+        {"pages.jsonl.gz", NULL, SINK_JSONL, GLEANER_E_CONFIG},
+        {"jsonl:pages.gz", NULL, SINK_JSONL, GLEANER_E_CONFIG},
         {"pages.txt", NULL, SINK_JSONL, GLEANER_E_CONFIG},
         {"jsonl:", NULL, SINK_JSONL, GLEANER_E_CONFIG},
     };

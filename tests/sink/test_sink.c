@@ -23,6 +23,7 @@ static struct way ways[] = {
     {SINK_JSONL, "a.jsonl", "{ \"_id\""},
     {SINK_CSV, "a.csv", "http://example.org/"},
     {SINK_WARC, "a.warc.gz", "WARC-Type: response"},
+    {SINK_WARC, "a.warc", "WARC-Type: response"},
 };
 
 static enum gleaner_status put(const struct way *way, struct sink *sink, int n)
@@ -42,7 +43,7 @@ static void expect_records(const struct way *way, size_t count)
 
 ParameterizedTestParameters(sink, each_way_keeps_what_was_committed)
 {
-    return cr_make_param_array(struct way, ways, 3);
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
 }
 ParameterizedTest(struct way *way, sink, each_way_keeps_what_was_committed)
 {
@@ -56,7 +57,7 @@ ParameterizedTest(struct way *way, sink, each_way_keeps_what_was_committed)
 
 ParameterizedTestParameters(sink, a_record_of_this_crawl_is_not_written_again_after_a_resume)
 {
-    return cr_make_param_array(struct way, ways, 3);
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
 }
 ParameterizedTest(struct way *way, sink, a_record_of_this_crawl_is_not_written_again_after_a_resume)
 {
@@ -82,7 +83,7 @@ ParameterizedTest(struct way *way, sink, a_record_of_this_crawl_is_not_written_a
 
 ParameterizedTestParameters(sink, a_file_cut_anywhere_ends_with_its_last_whole_record)
 {
-    return cr_make_param_array(struct way, ways, 3);
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
 }
 ParameterizedTest(struct way *way, sink, a_file_cut_anywhere_ends_with_its_last_whole_record)
 {
@@ -111,7 +112,7 @@ ParameterizedTest(struct way *way, sink, a_file_cut_anywhere_ends_with_its_last_
 
 ParameterizedTestParameters(sink, a_full_disk_leaves_the_file_as_it_was_and_the_batch_staged)
 {
-    return cr_make_param_array(struct way, ways, 3);
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
 }
 ParameterizedTest(struct way *way, sink, a_full_disk_leaves_the_file_as_it_was_and_the_batch_staged)
 {
@@ -136,7 +137,7 @@ ParameterizedTest(struct way *way, sink, a_full_disk_leaves_the_file_as_it_was_a
 
 ParameterizedTestParameters(sink, segments_end_at_their_size_and_are_resumed_across)
 {
-    return cr_make_param_array(struct way, ways, 3);
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
 }
 ParameterizedTest(struct way *way, sink, segments_end_at_their_size_and_are_resumed_across)
 {
@@ -168,7 +169,7 @@ ParameterizedTest(struct way *way, sink, segments_end_at_their_size_and_are_resu
 
 ParameterizedTestParameters(sink, a_file_of_something_else_is_left_alone)
 {
-    return cr_make_param_array(struct way, ways, 3);
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
 }
 ParameterizedTest(struct way *way, sink, a_file_of_something_else_is_left_alone)
 {
@@ -198,4 +199,129 @@ Test(sink, a_second_writer_is_refused)
     const struct sink_options options = {.format = SINK_JSONL, .path = rig_path("a.jsonl")};
     cr_expect_eq(sink_open(&options, &second, &error), GLEANER_E_BUSY);
     sink_close(&first);
+}
+
+/* ---- what was there ---- */
+
+static enum gleaner_status open_over(const struct way *way, enum sink_existing existing,
+                                     struct sink **out)
+{
+    struct base_error error = {0};
+    const struct sink_options options = {.format = way->format,
+                                         .existing = existing,
+                                         .path = rig_path(way->name),
+                                         .max_bytes = 1200};
+    return sink_open(&options, out, &error);
+}
+
+ParameterizedTestParameters(sink, replacing_takes_every_segment_of_what_was_there)
+{
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
+}
+ParameterizedTest(struct way *way, sink, replacing_takes_every_segment_of_what_was_there)
+{
+    char second[40];
+    struct sink *sink = rig_sink(way->format, way->name, NULL, 1200);
+    for (int i = 0; i < 40; i++) {
+        cr_expect_eq(put(way, sink, i), GLEANER_OK);
+    }
+    sink_close(&sink);
+    snprintf(second, sizeof second, "a-00001%s", strchr(way->name, '.'));
+    cr_assert_eq(access(rig_path(second), F_OK), 0);
+    cr_assert_eq(open_over(way, SINK_REPLACE, &sink), GLEANER_OK);
+    cr_expect_neq(access(rig_path(second), F_OK), 0);
+    cr_expect_eq(put(way, sink, 7), GLEANER_OK); /* it is not known any more */
+    sink_close(&sink);
+    expect_records(way, 1);
+}
+
+ParameterizedTestParameters(sink, refusing_leaves_what_is_there_and_takes_an_empty_file)
+{
+    return cr_make_param_array(struct way, ways, BASE_ARRAY_LEN(ways));
+}
+ParameterizedTest(struct way *way, sink, refusing_leaves_what_is_there_and_takes_an_empty_file)
+{
+    struct sink *sink = NULL;
+    rig_append(way->name, "", 0);
+    cr_assert_eq(open_over(way, SINK_REFUSE, &sink), GLEANER_OK);
+    cr_expect_eq(put(way, sink, 1), GLEANER_OK);
+    sink_close(&sink);
+    cr_expect_eq(open_over(way, SINK_REFUSE, &sink), GLEANER_E_EXISTS);
+    expect_records(way, 1);
+    sink = rig_sink(way->format, way->name, "0:0", 0); /* a resumed crawl's is its own */
+    cr_expect_eq(put(way, sink, 2), GLEANER_OK);
+    sink_close(&sink);
+    expect_records(way, 2);
+}
+
+Test(sink, a_warc_record_whose_bytes_changed_is_torn)
+{
+    struct stat first;
+    struct sink *sink = rig_sink(SINK_WARC, "a.warc", "0:0", 0);
+    cr_expect_eq(rig_write_page(sink, "http://example.org/1", "<p>body"), GLEANER_OK);
+    cr_assert_eq(stat(rig_path("a.warc"), &first), 0);
+    cr_expect_eq(rig_write_page(sink, "http://example.org/2", "<p>another body"), GLEANER_OK);
+    sink_close(&sink);
+    /* Zeros where a power cut kept the length and not the bytes: in the block of the response. */
+    char *text = rig_read("a.warc");
+    long at = strstr(text, "<p>another body") - text;
+    FILE *file = fopen(rig_path("a.warc"), "r+b");
+    cr_assert(file != NULL && fseek(file, at, SEEK_SET) == 0 && fwrite("\0\0\0", 1, 3, file) == 3);
+    fclose(file);
+    free(text);
+    struct stat now;
+    sink = rig_sink(SINK_WARC, "a.warc", "0:0", 0);
+    cr_assert_eq(stat(rig_path("a.warc"), &now), 0);
+    cr_expect_eq(now.st_size, first.st_size);
+    sink_close(&sink);
+}
+
+Test(sink, a_device_is_no_file)
+{
+    struct sink *sink = NULL;
+    struct base_error error = {0};
+    const struct sink_options options = {.format = SINK_JSONL, .path = "/dev/null"};
+    cr_expect_eq(sink_open(&options, &sink, &error), GLEANER_E_CONFIG);
+}
+
+/* ---- standard output ---- */
+
+static struct sink *open_stream(int *read_end)
+{
+    int ends[2];
+    struct sink *sink = NULL;
+    struct base_error error = {0};
+    const struct sink_options options = {.format = SINK_JSONL, .path = "-", .is_durable = true};
+    signal(SIGPIPE, SIG_IGN);
+    cr_assert(pipe(ends) == 0 && dup2(ends[1], STDOUT_FILENO) == STDOUT_FILENO);
+    cr_assert_eq(sink_open(&options, &sink, &error), GLEANER_OK, "%s", error.message);
+    close(ends[1]);
+    close(STDOUT_FILENO);
+    *read_end = ends[0];
+    return sink;
+}
+
+Test(sink, a_stream_takes_each_record_once)
+{
+    char text[4096] = "";
+    int in;
+    struct sink *sink = open_stream(&in);
+    for (int i = 0; i < 4; i++) {
+        cr_expect_eq(rig_write(sink, i % 2), GLEANER_OK);
+    }
+    sink_close(&sink);
+    ssize_t len = read(in, text, sizeof text - 1);
+    cr_assert_gt(len, 0);
+    cr_expect_eq(rig_count(text, "\n"), 2);
+    cr_expect_eq(rig_count(text, "{ \"_id\""), 2);
+}
+
+Test(sink, a_stream_that_nobody_reads_is_closed)
+{
+    int in;
+    struct sink *sink = open_stream(&in);
+    close(in);
+    cr_expect_eq(rig_write(sink, 1), GLEANER_E_CLOSED);
+    cr_expect_eq(rig_write(sink, 2), GLEANER_E_CLOSED); /* and stays so */
+    sink_close(&sink);
 }
