@@ -23,8 +23,8 @@
  *
  * ABI: structs start with their size; fields are only appended.
  *   2026-11-23  version 1
- *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), options.max_pool_size_limit,
- *               options.slow_ms
+ *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), gleaner_set_deadline(),
+ *               options.max_pool_size_limit, options.slow_ms
  */
 #ifndef GLEANER_DB_H
 #define GLEANER_DB_H
@@ -159,6 +159,23 @@ gleaner_db_check_out(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_
 GLEANER_API enum gleaner_status gleaner_db_check_in(struct gleaner_db *db,
                                                     struct gleaner_client *client,
                                                     const bson_error_t *error);
+
+/**
+ * Until when the calling thread's operations may take: CLOCK_MONOTONIC in nanoseconds, 0 = no
+ * deadline. Each wait for a server's answer, on a client of any gleaner_db, ends by then, though
+ * the server be frozen in the middle of it; the operation fails with code 50 (MaxTimeMSExpired), as
+ * by maxTimeMS, its connection is closed, the server is not held for dead. Give such a client back
+ * with its error, on the same thread.
+ *
+ * Not bounded by it: check out, which has its own time; the driver's server selection, while its
+ * monitor reports the server as gone (server_selection_ms; gleaner_db_run() asks before). A
+ * retryable write on a replica set fails as by a broken socket, and is repeated by the driver once:
+ * up to 150 ms for the new connection, and a server selection.
+ *
+ * Thread: [any]; holds for that thread alone, until set again. gleaner_db_run() sets it by itself.
+ *         No effect with libmongoc 2, which knows its socket time-out only.
+ */
+GLEANER_API void gleaner_set_deadline(uint64_t deadline_ns);
 
 /* ---- an operation, repeated where that is safe ---- */
 

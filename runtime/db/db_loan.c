@@ -259,6 +259,11 @@ enum gleaner_status gleaner_db_check_in(struct gleaner_db *db, struct gleaner_cl
     return check_in_shared(db, client);
 }
 
+void gleaner_set_deadline(uint64_t deadline_ns)
+{
+    mongo_set_deadline(deadline_ns);
+}
+
 /* ---- up or not
  * ------------------------------------------------------------------------------------- */
 

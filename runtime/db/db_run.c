@@ -18,7 +18,7 @@ struct run {
     struct gleaner_db *db;
     struct gleaner_run_options options; /* defaults filled in */
     uint64_t deadline_ns;
-    uint32_t tries;
+    uint32_t tries; /* calls; not counted while the driver knows no server: that takes no time */
     struct mongo_error failure; /* of the last try */
     bool no_writes;             /* its reply has the label NoWritesPerformed */
 };
@@ -124,6 +124,19 @@ static void note_failure(struct run *run, const bson_error_t *error, const bson_
     run->no_writes = says_no_writes(reply);
 }
 
+/* The callback, if it can end by the deadline. */
+static bool call(struct run *run, gleaner_operation operation, void *ctx,
+                 struct gleaner_try *attempt)
+{
+    if (!mongo_may_begin(attempt->client->client, &run->failure)) {
+        bson_set_error(&attempt->error, run->failure.domain, run->failure.code, "%s",
+                       run->failure.message);
+        return false;
+    }
+    attempt->number = ++run->tries;
+    return operation(ctx, attempt);
+}
+
 /* One client, one call. */
 static bool try_once(struct run *run, const struct gleaner_client *client,
                      gleaner_operation operation, void *ctx)
@@ -132,13 +145,12 @@ static bool try_once(struct run *run, const struct gleaner_client *client,
     struct gleaner_try attempt = {
         .size = sizeof(attempt),
         .client = &loan,
-        .number = ++run->tries,
         .left_ms = left_ms(run),
     };
     bson_init(&attempt.reply);
-    mongo_set_deadline(run->deadline_ns); /* libmongoc alone: a socket time-out more */
-    bool ok = operation(ctx, &attempt);
-    mongo_set_deadline(0);
+    uint64_t outer_ns = mongo_narrow_deadline(run->deadline_ns);
+    bool ok = call(run, operation, ctx, &attempt);
+    mongo_set_deadline(outer_ns);
     if (!ok) {
         note_failure(run, &attempt.error, &attempt.reply);
     }
@@ -187,7 +199,7 @@ static enum gleaner_status tell_no_client(const struct run *run, enum gleaner_st
 static enum gleaner_status run_all(struct run *run, gleaner_operation operation, void *ctx,
                                    struct base_error *error)
 {
-    for (;;) { /* at most max_tries times, within the deadline */
+    for (;;) { /* at most max_tries calls, within the deadline */
         struct gleaner_client client;
         enum gleaner_status status = gleaner_db_check_out(run->db, left_ms(run), &client);
         if (status != GLEANER_OK) {

@@ -150,12 +150,22 @@ enum gleaner_status mongo_client_ping(mongo_client *client, struct mongo_error *
 /**
  * From now on every wait of this thread for a server's answer ends at deadline_ns (monotonic), and
  * not first after the socket time-out: the operation fails with MONGO_TIMEOUT, its connection is
- * closed. 0 = no deadline: the way to end it. Server selection, while no server is known, has its
- * own bound (server_selection_ms); what the server has begun it may finish: name a maxTimeMS, too.
+ * closed. 0 = no deadline: the way to end it. What the server has begun it may finish: name a
+ * maxTimeMS, too.
  *
  * Thread: [any]. Of libmongoc 1.x; has no effect where mongo_isolates_errors() is false.
  */
 void mongo_set_deadline(uint64_t deadline_ns);
+/** The same, but never later than the one that holds already, which is returned: give it to
+ *  mongo_set_deadline() afterwards. */
+uint64_t mongo_narrow_deadline(uint64_t deadline_ns);
+/**
+ * The driver's server selection knows no deadline of ours: while no server is known to it, an
+ * operation waits in there for server_selection_ms. False, and *error (class MONGO_RECONNECT, not
+ * sent), when it would, and the thread's deadline comes before that. mongo_command() and
+ * mongo_find() ask; who calls the driver himself asks before he does.
+ */
+bool mongo_may_begin(mongo_client *client, struct mongo_error *error);
 /** True when a socket error of one client leaves the others of its endpoint alone (libmongoc 1.x:
  *  our own sockets). False: they stall for 0.5 to 1.0 s. Constant. */
 bool mongo_isolates_errors(void);

@@ -62,14 +62,14 @@ static uint64_t handshake_deadline_ns(mongoc_client_t *client)
 static mongoc_server_description_t *
 shake_hands(mongoc_client_t *client, const mongoc_server_description_t *with, bson_error_t *error)
 {
-    mongo_set_deadline(handshake_deadline_ns(client));
+    uint64_t outer_ns = mongo_narrow_deadline(handshake_deadline_ns(client));
     mongoc_server_description_t *spoken = NULL;
     if (mongo_stream_prepare(client, with, error)) {
         spoken = mongoc_client_get_handshake_description(client, mongoc_server_description_id(with),
                                                          NULL, error);
     }
     mongo_stream_drop_prepared();
-    mongo_set_deadline(0);
+    mongo_set_deadline(outer_ns);
     return spoken;
 }
 

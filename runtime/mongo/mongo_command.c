@@ -99,6 +99,10 @@ enum gleaner_status mongo_command(mongo_client *client, const char *database,
     struct mongo_error *detail = error != NULL ? error : &local;
     bson_error_t driver_error = {0};
     uint64_t started_ns = base_mono_ns();
+    if (!mongo_may_begin(client, detail)) {
+        bson_init(reply);
+        return mongo_error_status(detail->error_class);
+    }
     bool ok = run(client, database, kind, command, reply, &driver_error);
     if (ok || driver_error.domain == MONGOC_ERROR_WRITE_CONCERN) {
         memset(detail, 0, sizeof *detail);
@@ -118,6 +122,9 @@ enum gleaner_status mongo_find(mongo_client *client, const char *database, const
     const bson_t *document = NULL;
     const bson_t *reply = NULL;
     uint64_t started_ns = base_mono_ns();
+    if (!mongo_may_begin(client, detail)) {
+        return mongo_error_status(detail->error_class);
+    }
     mongoc_collection_t *handle = mongoc_client_get_collection(client, database, collection);
     mongoc_cursor_t *cursor =
         mongoc_collection_find_with_opts(handle, filter, opts, mongo_read_primary());

@@ -104,7 +104,7 @@ static int32_t or_default(uint32_t value, int32_t fallback)
  * Server selection alone is capped: a closing pool waits that long for a dead server (fact 3). */
 static void set_timeouts(mongoc_uri_t *uri, const struct mongo_options *options)
 {
-    int32_t selection = or_default(options->server_selection_ms, 2000);
+    int32_t selection = or_default(options->server_selection_ms, MONGO_SELECTION_MS);
     int32_t asked =
         mongoc_uri_get_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, selection);
     if (asked > 0 && asked < selection) {

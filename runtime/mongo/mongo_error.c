@@ -146,6 +146,11 @@ void mongo_classify(const bson_error_t *error, const bson_t *reply, struct mongo
     if (is_socket && mongo_stream_was_silent()) {
         out->error_class = MONGO_TIMEOUT; /* the driver has one code for broken and silent */
     }
+    if (error->code == MONGO_CODE_OVER_TIME && mongo_stream_was_given_up()) {
+        out->domain =
+            MONGOC_ERROR_STREAM; /* of ours: no answer of the server, it costs the client */
+        out->code = MONGOC_ERROR_STREAM_SOCKET;
+    }
     if (reply != NULL && reply->len > 5) {
         out->retryable_write = mongoc_error_has_label(reply, "RetryableWriteError");
         out->overloaded = mongoc_error_has_label(reply, "SystemOverloadedError");

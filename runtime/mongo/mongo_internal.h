@@ -6,7 +6,9 @@
 #include "mongo_compat.h"
 
 #define MONGO_ENDPOINT_MAGIC UINT32_C(0x6d6f6e67)
-#define MONGO_APP_NAME_MAX 128 /* the handshake specification's limit */
+#define MONGO_SELECTION_MS 2000 /* server selection, unless the options say otherwise */
+#define MONGO_CODE_OVER_TIME 50 /* MaxTimeMSExpired */
+#define MONGO_APP_NAME_MAX 128  /* the handshake specification's limit */
 
 /** mongo_events.c: command events, whose context is an endpoint with a watch. */
 void mongo_events_add(mongoc_apm_callbacks_t *callbacks);
@@ -45,6 +47,19 @@ bool mongo_stream_prepare(mongoc_client_t *client, const mongoc_server_descripti
 void mongo_stream_drop_prepared(void);
 /** The last socket that failed on this thread was silent, it did not break. */
 bool mongo_stream_was_silent(void);
+/** The last operation of this thread was answered for the server, because its deadline came: its
+ *  connection is dead. */
+bool mongo_stream_was_given_up(void);
+void mongo_stream_note_silence(bool was_silent);
+/** Around a stream of the driver's, which it takes. `hello`: the server's, or NULL. */
+mongoc_stream_t *mongo_stream_wrap(mongoc_stream_t *inner, const bson_t *hello);
+/** A time-out of the driver's (< 0: none), ended by the deadline of the calling thread. */
+int32_t mongo_bounded_ms(int32_t timeout_ms);
+/** Milliseconds until then, at least 0; rounded up, so that a wait does not end before it. */
+int32_t mongo_left_ms(uint64_t deadline_ns);
+bool mongo_deadline_is_over(void);
+/** Before the driver connects on a worker's thread: see there. */
+void mongo_extend_deadline(void);
 /** Primary preference for every read of ours: a queue that reads stale jobs is wrong. */
 const mongoc_read_prefs_t *mongo_read_primary(void);
 

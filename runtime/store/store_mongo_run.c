@@ -94,7 +94,7 @@ static const char *database_of(const struct store_mongo *m, const struct gleaner
 
 struct attempted {
     struct mongo_error error; /* what happened at the server */
-    uint32_t silence_ms;      /* how long a silent server holds such an attempt */
+    uint32_t silence_ms;      /* how long a silent server holds such an attempt past a deadline */
 };
 
 /* Initialises the reply in every case. */
@@ -109,8 +109,10 @@ static enum gleaner_status attempt(const struct mongo_op *op, enum mongo_command
         bson_init(reply);
         return status;
     }
-    a->silence_ms = mongo_client_socket_ms(client.client);
+    a->silence_ms = mongo_isolates_errors() ? 0 : mongo_client_socket_ms(client.client);
+    uint64_t outer_ns = mongo_narrow_deadline(op->deadline_ns);
     status = mongo_command(client.client, database_of(op->m, &client), kind, command, reply, error);
+    mongo_set_deadline(outer_ns);
     give_back(op->m, &client, error);
     if (status == GLEANER_OK && has_write_concern_error(reply, error)) {
         status = mongo_error_status(error->error_class);
@@ -118,8 +120,9 @@ static enum gleaner_status attempt(const struct mongo_op *op, enum mongo_command
     return status == GLEANER_OK ? GLEANER_OK : explain(op, command_name(command), error);
 }
 
-/* A frozen server holds an attempt for the whole socket timeout, and maxTimeMS binds only one that
- * runs: after a silence there is a second attempt only if the deadline leaves time for one. */
+/* maxTimeMS binds only what the server runs; where the deadline does not end the waits of the
+ * driver either (libmongoc 2), a frozen server holds an attempt for the whole socket timeout: after
+ * a silence there is a second one only if time is left for that. */
 static bool is_worth_repeating(const struct mongo_op *op, const struct attempted *a)
 {
     uint64_t left_ms = store_mongo_left_ms(op);
@@ -158,18 +161,38 @@ enum gleaner_status store_mongo_do(const struct mongo_op *op, bson_t *command)
     return status;
 }
 
+/* Each batch of a walk has a deadline, the walk has none: it takes as long as its rows do. */
+struct deadlined_rows {
+    bool (*row)(void *ctx, const bson_t *document);
+    void *ctx;
+    uint64_t outer_ns, operation_ns;
+};
+
+static bool give_row(void *ctx, const bson_t *document)
+{
+    const struct deadlined_rows *rows = ctx;
+    mongo_set_deadline(rows->outer_ns);
+    bool more = rows->row(rows->ctx, document);
+    (void)mongo_narrow_deadline(base_mono_ns() + rows->operation_ns);
+    return more;
+}
+
 enum gleaner_status store_mongo_walk(const struct mongo_op *op, const char *collection,
                                      const bson_t *filter, const bson_t *opts,
                                      bool (*row)(void *ctx, const bson_t *document), void *ctx)
 {
     struct gleaner_client client;
     struct mongo_error error;
+    struct deadlined_rows rows = {
+        .row = row, .ctx = ctx, .operation_ns = op->m->operation_ms * BASE_NS_PER_MS};
     enum gleaner_status status = take_client(op, &client);
     if (status != GLEANER_OK) {
         return status;
     }
-    status = mongo_find(client.client, database_of(op->m, &client), collection, filter, opts, row,
-                        ctx, &error);
+    rows.outer_ns = mongo_narrow_deadline(op->deadline_ns);
+    status = mongo_find(client.client, database_of(op->m, &client), collection, filter, opts,
+                        give_row, &rows, &error);
+    mongo_set_deadline(rows.outer_ns);
     give_back(op->m, &client, &error);
     return status == GLEANER_OK ? GLEANER_OK : explain(op, "find", &error);
 }

@@ -300,3 +300,46 @@ Test(db_faults, a_frozen_server_is_left_and_found_again)
     cr_expect_eq(gleaner_db_close(&db, 1000), GLEANER_OK);
     fixture_mongod_end(&server);
 }
+
+/* ---- frozen, and a deadline
+ * ----------------------------------------------------------------------- */
+
+static bool ping_in_try(void *ctx, struct gleaner_try *attempt)
+{
+    (void)ctx;
+    return ping(attempt->client, &attempt->error);
+}
+
+/* Sockets, connects and the test's own limit are all longer than this may take. */
+Test(db_faults, a_frozen_server_holds_nobody_past_his_deadline, .timeout = 100)
+{
+    FIXTURE_NEED_MONGOD();
+    struct fixture_mongod *server = fixture_mongod_start(NULL);
+    cr_assert_not_null(server);
+    struct gleaner_db_options options = quick_options(fixture_mongod_uri(server));
+    options.socket_ms = 600000;
+    options.connect_ms = 120000;
+    struct gleaner_db *db = open_db(&options);
+    struct gleaner_client client;
+    struct gleaner_run_options run;
+    bson_error_t error;
+    gleaner_run_options_init(&run);
+    run.deadline_ms = 1000;
+    run.is_idempotent = true;
+    cr_assert_eq(gleaner_db_check_out(db, PATIENCE_MS, &client), GLEANER_OK);
+    bool deadlines_hold = mongoc_get_major_version() < 2;
+    if (deadlines_hold) {
+        fixture_mongod_freeze(server, 0);
+        gleaner_set_deadline(base_mono_ns() + BASE_NS_PER_S);
+        cr_expect_not(ping(&client, &error));
+        cr_expect_eq(error.code, 50, "%s", error.message);
+        gleaner_set_deadline(0);
+        cr_expect_neq(gleaner_db_run(db, &run, ping_in_try, NULL, NULL), GLEANER_OK);
+        fixture_mongod_thaw(server, 0);
+    }
+    (void)gleaner_db_check_in(db, &client, deadlines_hold ? &error : NULL);
+    run.deadline_ms = PATIENCE_MS;
+    cr_expect_eq(gleaner_db_run(db, &run, ping_in_try, NULL, NULL), GLEANER_OK);
+    cr_expect_eq(gleaner_db_close(&db, 1000), GLEANER_OK);
+    fixture_mongod_end(&server);
+}

@@ -129,3 +129,110 @@ Test(mongo_stream, a_bare_driver_error_is_classified_by_what_its_socket_did, .ti
     mongo_client_destroy(endpoint, broken);
     end();
 }
+
+static const char *server_type(mongo_client *client, char out[32])
+{
+    size_t count = 0;
+    mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(client, &count);
+    cr_assert_eq(count, 1);
+    snprintf(out, 32, "%s", mongoc_server_description_type(servers[0]));
+    mongoc_server_descriptions_destroy_all(servers, count);
+    return out;
+}
+
+/* The codes by which the driver would forget a single server until its monitor's next answer. */
+Test(mongo_stream, an_answer_of_another_role_is_no_news_about_a_single_server, .timeout = 60)
+{
+    static const int codes[] = {91, 189, 10058, 10107, 11600, 11602, 13435, 13436};
+    start();
+    mongo_client *victim = connect_one(), *other = connect_one();
+    char type[32], before[64], after[64];
+    read_own_address(other, before);
+    for (size_t i = 0; i < BASE_ARRAY_LEN(codes); i++) {
+        char how[32];
+        struct mongo_error error;
+        snprintf(how, sizeof how, "\"errorCode\":%d", codes[i]);
+        fail_next("ping", how);
+        cr_expect_eq(mongo_client_ping(victim, &error), GLEANER_E_NETWORK, "%d", codes[i]);
+        cr_expect_eq(error.code, (uint32_t)codes[i]);
+        cr_expect_str_eq(server_type(victim, type), "Standalone", "after %d", codes[i]);
+        cr_expect_eq(mongo_client_ping(victim, &error), GLEANER_OK, "after %d", codes[i]);
+    }
+    read_own_address(other, after);
+    cr_expect_str_eq(before, after);
+    mongo_client_destroy(endpoint, victim);
+    mongo_client_destroy(endpoint, other);
+    end();
+}
+
+/* Of every length around that up to which they are read whole: documents of `len` bytes of text. */
+Test(mongo_stream, answers_of_any_length_arrive_whole, .timeout = 120)
+{
+    start();
+    mongo_client *client = connect_one();
+    struct mongo_error error;
+    static char text[70001];
+    memset(text, 'a', sizeof text - 1);
+    for (size_t len = 1600; len < sizeof text; len += len < 2200 ? 1 : 8191) {
+        bson_t command = BSON_INITIALIZER, reply;
+        bson_iter_t iter, found;
+        BSON_APPEND_INT32(&command, "aggregate", 1);
+        BCON_APPEND(&command, "pipeline", "[", "{", "$documents", "[", "{", "t", "{", "$literal",
+                    BCON_UTF8(text + sizeof text - 1 - len), "}", "}", "]", "}", "]", "cursor", "{",
+                    "}");
+        cr_assert_eq(mongo_command(client, "admin", MONGO_READ, &command, &reply, &error),
+                     GLEANER_OK, "%zu: %s", len, error.message);
+        cr_assert(bson_iter_init(&iter, &reply) &&
+                  bson_iter_find_descendant(&iter, "cursor.firstBatch.0.t", &found));
+        cr_assert_eq(strlen(bson_iter_utf8(&found, NULL)), len);
+        bson_destroy(&reply);
+        bson_destroy(&command);
+    }
+    mongo_client_destroy(endpoint, client);
+    end();
+}
+
+Test(mongo_stream, a_narrowed_deadline_is_never_later_than_the_one_around_it)
+{
+    mongo_set_deadline(100);
+    cr_expect_eq(mongo_narrow_deadline(200), 100, "the one around it comes back");
+    cr_expect_eq(mongo_narrow_deadline(50), 100, "and was not moved");
+    cr_expect_eq(mongo_narrow_deadline(70), 50);
+    mongo_set_deadline(0);
+    cr_expect_eq(mongo_narrow_deadline(70), 0, "without one, any holds");
+    cr_expect_eq(mongo_narrow_deadline(80), 70);
+    mongo_set_deadline(0);
+}
+
+/* The driver repeats a read after a failure of its socket, on a new connection: not after this. */
+Test(mongo_stream, a_cursor_that_meets_the_deadline_ends_there_and_the_server_stays_known,
+     .timeout = 30)
+{
+    start();
+    mongo_client *client = connect_one(), *other = connect_one();
+    struct mongo_error error;
+    char type[32], before[64], after[64];
+    bson_t filter = BSON_INITIALIZER;
+    read_own_address(client, before);
+    cr_assert(fixture_mongod_command(
+        server, 0, "admin",
+        "{\"configureFailPoint\":\"failCommand\",\"mode\":\"alwaysOn\",\"data\":{"
+        "\"failCommands\":[\"find\"],\"blockConnection\":true,\"blockTimeMS\":40000}}",
+        NULL));
+    mongo_set_deadline(base_mono_ns() + 300 * BASE_NS_PER_MS);
+    cr_expect_eq(mongo_find(client, "test", "c", &filter, NULL, NULL, NULL, &error),
+                 GLEANER_E_TIMEOUT);
+    cr_expect_eq(error.domain, MONGOC_ERROR_STREAM, "it costs the client: %s", error.message);
+    cr_expect_str_eq(server_type(other, type), "Standalone");
+    mongo_set_deadline(0);
+    cr_expect_eq(mongo_client_ping(other, &error), GLEANER_OK);
+    read_own_address(other, after);
+    /* the dead connection is noticed by the driver, which makes a new one */
+    (void)!mongo_client_ping(client, NULL);
+    read_own_address(client, after);
+    cr_expect_str_neq(before, after);
+    mongo_client_destroy(endpoint, client);
+    mongo_client_destroy(endpoint, other);
+    bson_destroy(&filter);
+    end();
+}

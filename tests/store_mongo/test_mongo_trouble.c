@@ -2,6 +2,7 @@
 /* Lost replies, killed servers, several stores on one database. */
 #include "mongo_rig.h"
 
+#include "mongo.h"
 #include "sync.h"
 #include <string.h>
 
@@ -145,13 +146,47 @@ static int64_t asked_while_silent(const char *command, uint32_t operation_ms)
     return count;
 }
 
+/* The socket's time-out is 1,000 ms. */
 Test(mongo_trouble, a_silent_server_is_asked_again_only_if_the_deadline_leaves_time, .timeout = 120)
 {
     start();
-    cr_expect_eq(asked_while_silent("find", 1500), 1);
+    cr_expect_eq(asked_while_silent("find", 900), 1);
     cr_expect_eq(asked_while_silent("find", 60000), 2);
-    cr_expect_eq(asked_while_silent("update", 1500), 1);
+    cr_expect_eq(asked_while_silent("update", 900), 1);
     cr_expect_eq(asked_while_silent("update", 60000), 2);
+    end();
+}
+
+/* Its sockets would wait for longer than the test may take. */
+Test(mongo_trouble, a_frozen_server_holds_a_call_no_longer_than_its_deadline, .timeout = 60)
+{
+    struct gleaner_db_options options;
+    struct gleaner_error why;
+    struct gleaner_db *db = NULL;
+    struct store *store = NULL;
+    struct base_buffer value = {0};
+    if (!mongo_isolates_errors()) {
+        cr_skip_test("libmongoc 2 knows no deadline");
+    }
+    start();
+    gleaner_db_options_init(&options);
+    options.uri = fixture_mongod_uri(rig.server);
+    options.socket_ms = 600000;
+    cr_assert_eq(gleaner_db_open(&options, &db, &why), GLEANER_OK);
+    cr_assert_eq(gleaner_db_wait_up(db, 20000), GLEANER_OK);
+    const struct store_mongo_options on = {
+        .db = db, .database = RIG_DATABASE, .operation_ms = 1000};
+    RIG_OK(&rig, store_mongo_open(&on, &store, &rig.error));
+    RIG_OK(&rig, store_meta_put(store, "a", "1", &rig.error));
+    fixture_mongod_freeze(rig.server, 0);
+    cr_expect_eq(store_meta_get(store, "a", &value, &rig.error), GLEANER_E_TIMEOUT, "%s",
+                 rig.error.message);
+    cr_expect_eq(store_meta_put(store, "a", "2", &rig.error), GLEANER_E_TIMEOUT, "%s",
+                 rig.error.message);
+    fixture_mongod_thaw(rig.server, 0);
+    base_buffer_fini(&value);
+    store_close(&store);
+    (void)gleaner_db_close(&db, 5000);
     end();
 }
 

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connecting for mongo_stream.c: as the driver does, but with one deadline for all of it, and
+ * before the driver is asked, which does not hear of a failure then. */
+#include "mongo_internal.h"
+
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#if !MONGO_COMPAT_STREAMS
+
+bool mongo_isolates_errors(void)
+{
+    return false;
+}
+
+bool mongo_stream_prepare(mongoc_client_t *client, const mongoc_server_description_t *server,
+                          bson_error_t *error)
+{
+    (void)client;
+    (void)server;
+    (void)error;
+    return true; /* the driver connects by itself */
+}
+
+void mongo_stream_drop_prepared(void)
+{
+}
+
+#else
+
+#define BUFFER_BYTES 1024 /* as the driver's own */
+
+/* Connected by mongo_stream_prepare(), taken by the initiator on the same thread. */
+static _Thread_local mongoc_stream_t *prepared;
+
+bool mongo_isolates_errors(void)
+{
+    return true;
+}
+
+static mongoc_socket_t *connect_to(int family, int protocol, const struct sockaddr *address,
+                                   socklen_t bytes, uint64_t deadline_ns)
+{
+    mongoc_socket_t *socket = mongoc_socket_new(family, SOCK_STREAM, protocol);
+    int64_t expire_us = bson_get_monotonic_time() + (int64_t)mongo_left_ms(deadline_ns) * 1000;
+    if (socket != NULL && mongoc_socket_connect(socket, address, bytes, expire_us) != 0) {
+        mongoc_socket_destroy(socket);
+        return NULL;
+    }
+    return socket;
+}
+
+static mongoc_socket_t *connect_unix(const mongoc_host_list_t *host, uint64_t deadline_ns)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(host->host) >= sizeof address.sun_path) {
+        return NULL;
+    }
+    memcpy(address.sun_path, host->host, strlen(host->host));
+    return connect_to(AF_UNIX, 0, (struct sockaddr *)&address, sizeof address, deadline_ns);
+}
+
+static mongoc_socket_t *connect_tcp(const mongoc_host_list_t *host, uint64_t deadline_ns,
+                                    bson_error_t *error)
+{
+    char port[8];
+    struct addrinfo hints = {.ai_family = host->family, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    mongoc_socket_t *socket = NULL;
+    snprintf(port, sizeof port, "%hu", host->port);
+    if (getaddrinfo(host->host, port, &hints, &found) != 0) { /* has no deadline in any libc */
+        bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_NAME_RESOLUTION,
+                       "Failed to resolve %s", host->host);
+        return NULL;
+    }
+    for (const struct addrinfo *at = found; at != NULL && socket == NULL; at = at->ai_next) {
+        socket =
+            connect_to(at->ai_family, at->ai_protocol, at->ai_addr, at->ai_addrlen, deadline_ns);
+    }
+    freeaddrinfo(found);
+    return socket;
+}
+
+/* Takes `base`, whatever happens. */
+static mongoc_stream_t *speak_tls(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
+                                  mongoc_stream_t *base, uint64_t deadline_ns, bson_error_t *error)
+{
+    bool insecure = mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSINSECURE, false);
+    mongoc_ssl_opt_t options = {
+        .pem_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILE, NULL),
+        .pem_pwd =
+            mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCERTIFICATEKEYFILEPASSWORD, NULL),
+        .ca_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCAFILE, NULL),
+        .weak_cert_validation =
+            mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSALLOWINVALIDCERTIFICATES, insecure),
+        .allow_invalid_hostname =
+            mongoc_uri_get_option_as_bool(uri, MONGOC_URI_TLSALLOWINVALIDHOSTNAMES, insecure),
+    };
+    mongoc_stream_t *tls = mongoc_stream_tls_new_with_hostname(base, host->host, &options, 1);
+    if (tls == NULL) {
+        mongoc_stream_destroy(base);
+        bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_SOCKET,
+                       "Failed to initialize TLS");
+        return NULL;
+    }
+    if (!mongoc_stream_tls_handshake_block(tls, host->host, mongo_left_ms(deadline_ns), error)) {
+        mongoc_stream_destroy(tls);
+        return NULL;
+    }
+    return tls;
+}
+
+/* `server`: what the driver's monitor knows of it, or NULL. */
+static mongoc_stream_t *connect_stream(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
+                                       const mongoc_server_description_t *server,
+                                       bson_error_t *error)
+{
+    int32_t connect_ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS,
+                                                        MONGOC_DEFAULT_CONNECTTIMEOUTMS);
+    uint64_t deadline_ns = base_mono_ns() + (uint64_t)mongo_bounded_ms(connect_ms) * BASE_NS_PER_MS;
+    bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
+                   "Failed to connect to target host: %s", host->host_and_port);
+    mongoc_socket_t *socket = host->family == AF_UNIX ? connect_unix(host, deadline_ns)
+                                                      : connect_tcp(host, deadline_ns, error);
+    if (socket == NULL) {
+        mongo_stream_note_silence(base_mono_ns() >= deadline_ns);
+        return NULL;
+    }
+    mongoc_stream_t *stream = mongoc_stream_socket_new(socket);
+    const char *mechanism = mongoc_uri_get_auth_mechanism(uri);
+    bool is_x509 = mechanism != NULL && strcmp(mechanism, "MONGODB-X509") == 0;
+    if (mongoc_uri_get_tls(uri) || is_x509) {
+        stream = speak_tls(uri, host, stream, deadline_ns, error);
+    }
+    if (stream == NULL) {
+        return NULL;
+    }
+    return mongo_stream_wrap(mongoc_stream_buffered_new(stream, BUFFER_BYTES),
+                             server != NULL ? mongoc_server_description_hello_response(server)
+                                            : NULL);
+}
+
+/* ---- under the driver ---- */
+
+static const mongoc_server_description_t *find_server(mongoc_server_description_t **servers,
+                                                      size_t count, const mongoc_host_list_t *host)
+{
+    for (size_t i = 0; i < count; i++) {
+        const mongoc_host_list_t *its = mongoc_server_description_host(servers[i]);
+        if (strcmp(its->host_and_port, host->host_and_port) == 0) {
+            return servers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Without a prepared one: the driver repeats a retryable operation by itself on a new connection,
+ * on the thread of the worker; bounded by the connect time and the thread's deadline. */
+static mongoc_stream_t *initiate(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
+                                 void *user_data, bson_error_t *error)
+{
+    mongoc_stream_t *ready = prepared;
+    prepared = NULL;
+    if (ready != NULL) {
+        return ready;
+    }
+    mongo_extend_deadline();
+    size_t count = 0;
+    mongoc_server_description_t **servers =
+        mongoc_client_get_server_descriptions((mongoc_client_t *)user_data, &count);
+    ready = connect_stream(uri, host, find_server(servers, count, host), error);
+    mongoc_server_descriptions_destroy_all(servers, count);
+    return ready;
+}
+
+/* Two options that the driver keeps in a private part of its own: who sets them keeps the driver's
+ * streams, and its stalls. */
+static bool wants_drivers_tls(const mongoc_uri_t *uri)
+{
+    return mongoc_uri_has_option(uri, MONGOC_URI_TLSDISABLECERTIFICATEREVOCATIONCHECK) ||
+           mongoc_uri_has_option(uri, MONGOC_URI_TLSDISABLEOCSPENDPOINTCHECK);
+}
+
+bool mongo_stream_prepare(mongoc_client_t *client, const mongoc_server_description_t *server,
+                          bson_error_t *error)
+{
+    const mongoc_uri_t *uri = mongoc_client_get_uri(client);
+    if (wants_drivers_tls(uri)) {
+        return true;
+    }
+    mongoc_client_set_stream_initiator(client, initiate, client);
+    prepared = connect_stream(uri, mongoc_server_description_host(server), server, error);
+    return prepared != NULL;
+}
+
+void mongo_stream_drop_prepared(void)
+{
+    if (prepared != NULL) {
+        mongoc_stream_destroy(prepared);
+        prepared = NULL;
+    }
+}
+
+#endif
