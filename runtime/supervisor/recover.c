@@ -102,6 +102,7 @@ bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t
         return false;
     }
     atomic_fetch_add_explicit(&supervisor->reconnects, 1, memory_order_relaxed);
+    primary->token_ns = now_ns;
     recover_want(supervisor, primary, phase == CONNECTION_FALLBACK ? JOB_PROBE : JOB_RECOVER,
                  now_ns);
     return true;
@@ -352,6 +353,7 @@ static void return_checked(struct supervisor *supervisor, struct job *job, uint6
     if (job->data != NULL && lasted && primary->good_checks >= supervisor->config.return_checks) {
         lose(supervisor);
         adopt(supervisor, job, CONNECTION_EV_RETURN_READY, now_ns);
+        storm_success_was_planned(&supervisor->storm, primary->token_ns);
         return;
     }
     supervisor_run_task_at(supervisor, supervisor->task_attempt,

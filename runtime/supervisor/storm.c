@@ -30,8 +30,36 @@ void storm_configure(struct storm *storm, uint32_t limit, uint64_t window_ns, ui
     storm->cap_ns = cap_ns;
 }
 
+static bool is_healthy_for_long(const struct storm *storm, uint64_t now_ns)
+{
+    return storm->healthy_since != 0 && now_ns - storm->healthy_since >= storm->cap_ns;
+}
+
+static uint64_t *token_at(struct storm *storm, uint32_t i)
+{
+    return &storm->taken_at_ns[(storm->head + i) % storm->limit];
+}
+
+static void give_back(struct storm *storm, uint64_t taken_ns)
+{
+    uint32_t at = 0;
+    while (at < storm->count && *token_at(storm, at) != taken_ns) {
+        at++;
+    }
+    if (at == storm->count) {
+        return; /* it has left the window by itself */
+    }
+    for (storm->count--; at < storm->count; at++) {
+        *token_at(storm, at) = *token_at(storm, at + 1);
+    }
+}
+
 static void forget_old(struct storm *storm, uint64_t now_ns)
 {
+    if (storm->planned_ns != 0 && is_healthy_for_long(storm, now_ns)) {
+        give_back(storm, storm->planned_ns);
+        storm->planned_ns = 0;
+    }
     while (storm->count > 0 && storm->taken_at_ns[storm->head] + storm->window_ns <= now_ns) {
         storm->head = (storm->head + 1) % storm->limit;
         storm->count--;
@@ -41,7 +69,8 @@ static void forget_old(struct storm *storm, uint64_t now_ns)
 static uint32_t allowed(const struct storm *storm, enum storm_cause cause)
 {
     bool has_reserve = storm->limit > STORM_RESERVE;
-    return cause == STORM_TIMER && has_reserve ? storm->limit - STORM_RESERVE : storm->limit;
+    bool is_bound = cause == STORM_TIMER && has_reserve && !storm->is_first;
+    return is_bound ? storm->limit - STORM_RESERVE : storm->limit;
 }
 
 bool storm_take(struct storm *storm, uint64_t now_ns, enum storm_cause cause)
@@ -52,6 +81,7 @@ bool storm_take(struct storm *storm, uint64_t now_ns, enum storm_cause cause)
     }
     storm->taken_at_ns[(storm->head + storm->count) % storm->limit] = now_ns;
     storm->count++;
+    storm->is_first = false;
     return true;
 }
 
@@ -93,16 +123,25 @@ uint64_t storm_next_ns(struct storm *storm, uint64_t now_ns)
 void storm_success(struct storm *storm, uint64_t now_ns)
 {
     storm->healthy_since = now_ns;
+    storm->planned_ns = 0;
+}
+
+void storm_success_was_planned(struct storm *storm, uint64_t taken_ns)
+{
+    storm->planned_ns = taken_ns;
 }
 
 void storm_failure(struct storm *storm, uint64_t now_ns)
 {
     /* only a success that lasted counts: a server that comes and goes each second keeps its
      * back-off */
-    if (storm->healthy_since != 0 && now_ns - storm->healthy_since >= storm->cap_ns) {
+    forget_old(storm, now_ns);
+    if (is_healthy_for_long(storm, now_ns)) {
         storm->attempt = 0;
+        storm->is_first = true;
     } else if (storm->attempt < 31) {
         storm->attempt++;
     }
     storm->healthy_since = 0;
+    storm->planned_ns = 0;
 }

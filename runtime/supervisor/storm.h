@@ -8,7 +8,9 @@
  * and full-jitter back-off between attempts. A sliding window, not a refilling bucket: that one
  * lets twice its size through in one window. The last tokens are kept for attempts with evidence
  * (the driver's own heartbeat succeeded), so that a long outage ends when the server is back, not
- * when the window has moved on. [supervisor] only. */
+ * when the window has moved on. A healthy period (at least one cap long) makes the next attempt
+ * immediate: one of these last tokens is for it, if no other is left; and the token of a planned
+ * way back that led to it is given back, for it was no storm. [supervisor] only. */
 
 #define STORM_LIMIT_MAX 128
 #define STORM_RESERVE 2
@@ -25,6 +27,8 @@ struct storm {
     uint32_t count;
     uint32_t attempt;       /* in a row without lasting success: the exponent */
     uint64_t healthy_since; /* 0 = not healthy */
+    uint64_t planned_ns;    /* the token of the planned way to what is healthy now, 0 = none */
+    bool is_first;          /* attempt after a healthy period: may use the last tokens */
     struct base_random random;
 };
 
@@ -40,6 +44,9 @@ uint32_t storm_tokens(struct storm *storm, uint64_t now_ns);
  *  healthy period (at least one cap long) is due now. */
 uint64_t storm_next_ns(struct storm *storm, uint64_t now_ns);
 void storm_success(struct storm *storm, uint64_t now_ns);
+/** After storm_success(): the attempt of taken_ns led there by a plan that checks before it moves.
+ */
+void storm_success_was_planned(struct storm *storm, uint64_t taken_ns);
 void storm_failure(struct storm *storm, uint64_t now_ns);
 /** Uniform in [0, min(cap, base * 2^attempt)]. */
 uint64_t storm_jitter_ns(struct storm *storm, uint32_t attempt);

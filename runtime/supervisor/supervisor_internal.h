@@ -207,6 +207,7 @@ struct tier {
     uint64_t probe_started_ns; /* of the last probe that passed */
     uint32_t good_checks;
     uint64_t good_since_ns;
+    uint64_t token_ns; /* when the storm limit allowed the last attempt */
     char error[160]; /* the last, for people */
 };
 

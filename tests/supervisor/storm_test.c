@@ -77,3 +77,57 @@ Test(storm, only_a_success_that_lasts_resets_the_back_off)
     cr_expect_eq(storm.attempt, 0);
     cr_expect_eq(storm_next_ns(&storm, now_ns), now_ns, "so the next attempt is immediate");
 }
+
+static struct storm with_none_left_for_timers(uint64_t now_ns)
+{
+    struct storm storm = new_storm(10);
+    while (storm_take(&storm, now_ns, STORM_TIMER)) {
+        storm_failure(&storm, now_ns);
+    }
+    return storm;
+}
+
+Test(storm, the_first_attempt_after_a_healthy_period_is_immediate_whatever_was_spent)
+{
+    uint64_t now_ns = BASE_NS_PER_S;
+    struct storm storm = with_none_left_for_timers(now_ns);
+    storm_success(&storm, now_ns);
+    now_ns += 31 * BASE_NS_PER_S;
+    storm_failure(&storm, now_ns);
+    cr_expect_eq(storm_next_ns(&storm, now_ns), now_ns);
+    cr_expect(storm_take(&storm, now_ns, STORM_TIMER));
+    storm_failure(&storm, now_ns);
+    cr_expect_not(storm_take(&storm, now_ns, STORM_TIMER), "but only the first");
+    cr_expect_gt(storm_next_ns(&storm, now_ns), now_ns + 200 * BASE_NS_PER_S);
+}
+
+Test(storm, a_planned_way_back_costs_nothing_once_it_has_proved_itself)
+{
+    uint64_t now_ns = BASE_NS_PER_S;
+    struct storm storm = new_storm(10);
+    cr_assert(storm_take(&storm, now_ns, STORM_TIMER));
+    storm_failure(&storm, now_ns);
+    uint64_t planned_ns = now_ns + BASE_NS_PER_S;
+    cr_assert(storm_take(&storm, planned_ns, STORM_TIMER));
+    storm_success(&storm, planned_ns);
+    storm_success_was_planned(&storm, planned_ns);
+    cr_expect_eq(storm_tokens(&storm, planned_ns + 29 * BASE_NS_PER_S), 8, "not yet");
+    cr_expect_eq(storm_tokens(&storm, planned_ns + 30 * BASE_NS_PER_S), 9);
+    cr_expect_eq(storm_tokens(&storm, planned_ns + 31 * BASE_NS_PER_S), 9, "once");
+    cr_expect_eq(storm_tokens(&storm, now_ns + WINDOW_NS), 10, "the other one stands till then");
+}
+
+Test(storm, a_way_back_to_a_server_that_goes_again_is_paid_for)
+{
+    uint64_t now_ns = BASE_NS_PER_S;
+    struct storm storm = new_storm(10);
+    for (uint32_t i = 1; i <= 5; i++, now_ns += 10 * BASE_NS_PER_S) {
+        cr_assert(storm_take(&storm, now_ns, STORM_TIMER));
+        storm_success(&storm, now_ns);
+        storm_success_was_planned(&storm, now_ns);
+        storm_failure(&storm, now_ns + 9 * BASE_NS_PER_S);
+        cr_expect_eq(storm_tokens(&storm, now_ns), 10 - i);
+    }
+    storm_success(&storm, now_ns);
+    cr_expect_eq(storm_tokens(&storm, now_ns + 40 * BASE_NS_PER_S), 5);
+}

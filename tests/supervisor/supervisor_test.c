@@ -280,6 +280,21 @@ Test(supervisor, comes_back_only_after_enough_good_checks_over_enough_time)
     world_close(&world);
 }
 
+Test(supervisor, the_way_back_to_a_primary_that_stays_spends_nothing_of_the_storm_limit)
+{
+    world_open(&world, with_fallback);
+    world_pass(&world, 400000);
+    kill_primary();
+    cr_assert(world_reach(&world, CONNECTION_FALLBACK, 5000));
+    atomic_store(&world.fake.primary.is_down, false);
+    uint32_t before = world_counts(&world).reconnect_tokens;
+    cr_assert(world_reach(&world, CONNECTION_CONNECTED, 60000));
+    cr_expect_lt(world_counts(&world).reconnect_tokens, before, "until it has proved itself");
+    world_pass(&world, 31000);
+    cr_expect_eq(world_counts(&world).reconnect_tokens, before);
+    world_close(&world);
+}
+
 Test(supervisor, one_bad_check_starts_the_count_anew)
 {
     world_open(&world, with_fallback);
