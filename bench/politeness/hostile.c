@@ -104,5 +104,7 @@ int main(int argc, char **argv)
     }
     fetch_engine_stop(&engine);
     loop_server_end(&server);
+    printf("bars: memory kept <= 4 MB, slots free by the deadline of %d s: %s\n", DEADLINE_S,
+           is_good ? "met" : "MISSED");
     return is_good ? 0 : 1;
 }

@@ -2,13 +2,13 @@
 /* 10,000 hosts that send one byte a second: do the other jobs keep their rate, and what memory does
  * the process take?
  *
- * bench_slow_hosts GLEANER [HOSTS [ROUNDS [DELAY_MS]]]: `gleaner crawl --threads 8` of a fast site
- * of 20 hosts, without and with HOSTS slow ones in the same crawl, interleaved. The fast pages
- * begin when all slow transfers run (a gate at the server). Prints the rate of the fast pages as
- * the server sees it, and the largest resident memory. Each fast host is asked each DELAY_MS
- * (default 20): a rate that the machine has room for, so that what is measured is whether somebody
- * waits, not whether two processors are enough for everything. 0 = as fast as the machine goes.
- * Ends with 1 below 95 % or over 600 MB. */
+ * bench_slow_hosts [GLEANER [HOSTS [ROUNDS [DELAY_MS]]]] (default: the environment's GLEANER):
+ * `gleaner crawl --threads 8` of a fast site of 20 hosts, without and with HOSTS slow ones in the
+ * same crawl, interleaved. The fast pages begin when all slow transfers run (a gate at the server).
+ * Prints the rate of the fast pages as the server sees it, and the largest resident memory. Each
+ * fast host is asked each DELAY_MS (default 40): a rate that the machine has room for, so that what
+ * is measured is whether somebody waits, not whether two processors are enough for everything. 0 =
+ * as fast as the machine goes. Ends with 1 below 95 % or over 600 MB. */
 #include "loop_server.h"
 #include <fcntl.h>
 #include <signal.h>
@@ -140,7 +140,8 @@ static int compare(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
+    const char *program = argc > 1 ? argv[1] : getenv("GLEANER");
+    if (program == NULL) {
         fprintf(stderr, "usage: %s GLEANER [HOSTS [ROUNDS [DELAY_MS]]]\n", argv[0]);
         return 2;
     }
@@ -150,7 +151,7 @@ int main(int argc, char **argv)
     double ratios[ROUNDS_MAX], memory = 0;
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
     for (unsigned long i = 0; i < rounds; i++) {
-        struct run_result without = run(argv[1], 0, delay), with = run(argv[1], hosts, delay);
+        struct run_result without = run(program, 0, delay), with = run(program, hosts, delay);
         ratios[i] = without.rate > 0 ? with.rate / without.rate : 0;
         memory = with.memory_mb > memory ? with.memory_mb : memory;
         printf("round %lu: fast pages %.0f/s (%.0f MB) alone, %.0f/s (%.0f MB) beside %u slow "
@@ -161,7 +162,9 @@ int main(int argc, char **argv)
         }
     }
     qsort(ratios, rounds, sizeof *ratios, compare);
-    printf("others keep %.1f %% median, %.1f..%.1f (bar 95); RSS %.0f MB (bar 600)\n",
-           100 * ratios[rounds / 2], 100 * ratios[0], 100 * ratios[rounds - 1], memory);
-    return ratios[rounds / 2] >= 0.95 && memory <= 600 ? 0 : 1;
+    bool is_good = ratios[rounds / 2] >= 0.95 && memory <= 600;
+    printf("others keep %.1f %% median, %.1f..%.1f (bar 95); RSS %.0f MB (bar 600): %s\n",
+           100 * ratios[rounds / 2], 100 * ratios[0], 100 * ratios[rounds - 1], memory,
+           is_good ? "met" : "MISSED");
+    return is_good ? 0 : 1;
 }

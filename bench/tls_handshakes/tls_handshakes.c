@@ -180,9 +180,11 @@ static int measure(struct fetch_engine *engine, size_t requests, unsigned long r
         }
     }
     qsort(rates, rounds, sizeof *rates, compare);
-    printf("new verified TLS connections per second and core: %.0f median, %.0f..%.0f (bar %d)\n",
-           rates[rounds / 2], rates[0], rates[rounds - 1], BAR);
-    return rates[rounds / 2] >= BAR ? 0 : 1;
+    bool is_good = rates[rounds / 2] >= BAR;
+    printf("new verified TLS connections per second and core: %.0f median, %.0f..%.0f (bar %d): "
+           "%s\n",
+           rates[rounds / 2], rates[0], rates[rounds - 1], BAR, is_good ? "met" : "MISSED");
+    return is_good ? 0 : 1;
 }
 
 int main(int argc, char **argv)
