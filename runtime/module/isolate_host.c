@@ -353,7 +353,7 @@ static void serve(const struct module_loaded *loaded)
             cap = (size_t)stat.st_size;
             mapped = mmap(NULL, cap, PROT_READ, MAP_SHARED, ISOLATE_PAGE_FD, 0);
         }
-        if (mapped == MAP_FAILED || word.bytes > cap) {
+        if (mapped == NULL || mapped == MAP_FAILED || word.bytes > cap) {
             _exit(1);
         }
         one_page(loaded, &task, mapped, &word);
