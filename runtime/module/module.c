@@ -139,23 +139,27 @@ static bool takes_type(const struct module_loaded *loaded, const char *type)
 }
 
 static struct module_loaded *find_type_but(const struct module_table *table, const char *type,
+                                           enum module_rank rank,
                                            const struct module_loaded *leaving)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (table->loaded[i] != leaving && takes_type(table->loaded[i], type)) {
+        const struct module_loaded *other = table->loaded[i];
+        if (other != leaving && other->rank == rank && takes_type(other, type)) {
             return table->loaded[i];
         }
     }
     return NULL;
 }
 
+/* Who named a module wants it for what it takes, before one that lies in the folder. */
 static struct module_loaded *find_type(const struct module_table *table, const char *type)
 {
-    return find_type_but(table, type, NULL);
+    struct module_loaded *named = find_type_but(table, type, MODULE_NAMED, NULL);
+    return named != NULL ? named : find_type_but(table, type, MODULE_FOUND, NULL);
 }
 
-/* Two modules of one name, or for one job type, would make it a matter of load order which one
- * works: refused. */
+/* Two modules of one name, or of one rank for one job type, would make it a matter of load order
+ * which one works: refused. */
 enum gleaner_status module_check_free(const struct module_table *table,
                                       const struct module_loaded *fresh,
                                       const struct module_loaded *leaving, struct base_error *error)
@@ -169,7 +173,7 @@ enum gleaner_status module_check_free(const struct module_table *table,
         }
     }
     for (const char *const *type = fresh->module->types; *type != NULL; type++) {
-        const struct module_loaded *other = find_type_but(table, *type, leaving);
+        const struct module_loaded *other = find_type_but(table, *type, fresh->rank, leaving);
         if (other != NULL) {
             return base_error_set(error, GLEANER_E_EXISTS,
                                   "module %s: the type \"%s\" is taken by module \"%s\" (%s)",
@@ -202,8 +206,8 @@ static enum gleaner_status register_locked(struct module_registry *registry,
     return GLEANER_OK;
 }
 
-enum gleaner_status module_load(struct module_registry *registry, const char *path,
-                                struct base_error *error)
+enum gleaner_status module_load_as(struct module_registry *registry, const char *path,
+                                   enum module_rank rank, struct base_error *error)
 {
     BASE_CHECK_MAGIC(registry, MODULE_REGISTRY_MAGIC);
     struct module_loaded *fresh = NULL;
@@ -211,6 +215,7 @@ enum gleaner_status module_load(struct module_registry *registry, const char *pa
     (void)module_reap_locked(registry);
     enum gleaner_status status = module_loaded_open(path, registry->isolate_program, &fresh, error);
     if (status == GLEANER_OK) {
+        fresh->rank = rank;
         status = register_locked(registry, fresh, error);
         if (status != GLEANER_OK) {
             module_loaded_destroy(&fresh, false);
@@ -221,6 +226,12 @@ enum gleaner_status module_load(struct module_registry *registry, const char *pa
     }
     sync_mutex_unlock(registry->writer);
     return status;
+}
+
+enum gleaner_status module_load(struct module_registry *registry, const char *path,
+                                struct base_error *error)
+{
+    return module_load_as(registry, path, MODULE_NAMED, error);
 }
 
 static struct module_table *table_without(const struct module_table *old, const char *name,

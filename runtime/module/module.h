@@ -36,12 +36,13 @@ void module_registry_destroy(struct module_registry **registry);
  *         reader takes. Workers may be inside other modules meanwhile.
  * Errors: GLEANER_E_NOT_FOUND no such file; GLEANER_E_INVALID not a shared object, truncated, no
  *         symbol `gleaner_module`, bad name or types; GLEANER_E_UNSUPPORTED ABI newer than ours or
- *         size too small; GLEANER_E_EXISTS the name, or one of the types, is taken; otherwise what
- *         the module's open returned. Each with its own message.
+ *         size too small; GLEANER_E_EXISTS the name is taken, or one of the types by another that
+ * was loaded so; otherwise what the module's open returned. Each with its own message.
  */
 GLEANER_MUST_CHECK enum gleaner_status module_load(struct module_registry *registry,
                                                    const char *path, struct base_error *error);
-/** Load every *.so of a directory in name order; stops at the first that fails. */
+/** Load every *.so of a directory in name order; stops at the first that fails. A type that one of
+ *  them takes goes to a module that module_load() was given, if that takes it, too. */
 GLEANER_MUST_CHECK enum gleaner_status module_load_directory(struct module_registry *registry,
                                                              const char *directory, size_t *loaded,
                                                              struct base_error *error);

@@ -27,7 +27,7 @@ static enum gleaner_status load_one(struct module_registry *registry, const char
     if (asprintf(&path, "%s/%s", directory, name) < 0) {
         return base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", name);
     }
-    enum gleaner_status status = module_load(registry, path, error);
+    enum gleaner_status status = module_load_as(registry, path, MODULE_FOUND, error);
     free(path);
     return status;
 }

@@ -24,6 +24,11 @@ struct module_identity {
     struct timespec modified;
 };
 
+enum module_rank {
+    MODULE_NAMED, /* by its file: takes its types before */
+    MODULE_FOUND  /* in a folder of them */
+};
+
 /* One loaded module. Made by the loader, freed by the registry's writer when it is retired, out of
  * every reader's sight (grace period) and nobody is inside. */
 struct module_loaded {
@@ -38,6 +43,7 @@ struct module_loaded {
     void *shared_object;
     const struct gleaner_module *module;
     void *state;
+    enum module_rank rank;
     bool is_stand_in;                /* `module` is ours and lives in child processes (isolate.c) */
     char *path;                      /* absolute, links resolved */
     char *given;                     /* what the caller named: a link may point elsewhere later */
@@ -80,7 +86,11 @@ void module_retire_locked(struct module_registry *registry, struct module_table 
                           struct module_loaded *loaded);
 /** Close what nobody is inside any more; returns how many are left. After a grace period. */
 size_t module_reap_locked(struct module_registry *registry);
-/** Names and types of `fresh` are free in `table`, not counting `leaving` (may be NULL). */
+/** module_load() with a rank. */
+enum gleaner_status module_load_as(struct module_registry *registry, const char *path,
+                                   enum module_rank rank, struct base_error *error);
+/** Names and types of `fresh` are free in `table` for its rank, not counting `leaving` (may be
+ *  NULL). */
 enum gleaner_status module_check_free(const struct module_table *table,
                                       const struct module_loaded *fresh,
                                       const struct module_loaded *leaving,

@@ -79,6 +79,7 @@ static enum gleaner_status reload_locked(struct module_registry *registry, size_
     if (status != GLEANER_OK) {
         return status;
     }
+    fresh->rank = old->rank;
     status = check_successor(table, old, fresh, error);
     struct module_table *next = NULL;
     if (status == GLEANER_OK && (next = table_with(table, place, fresh)) == NULL) {

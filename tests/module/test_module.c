@@ -195,6 +195,34 @@ Test(module, a_directory_stops_at_the_first_bad_module_and_says_which)
     cr_expect_eq(system(command), 0);
 }
 
+static const char *name_for(const char *type)
+{
+    struct module_use use;
+    cr_assert_eq(module_acquire(fixture_registry, type, &use), GLEANER_OK, "%s", type);
+    const char *name = use.module->name;
+    module_release(fixture_registry, &use);
+    return name;
+}
+
+Test(module, a_named_module_takes_its_types_before_those_of_a_directory)
+{
+    char directory[] = "/tmp/gleaner-modules-XXXXXX";
+    cr_assert_not_null(mkdtemp(directory));
+    link_into(directory, "good", "good.so"); /* good, other */
+    size_t loaded = 0;
+    struct base_error error = {0};
+    cr_expect_eq(module_load_directory(fixture_registry, directory, &loaded, &error), GLEANER_OK);
+    cr_expect_str_eq(name_for("other"), "good");
+    load("same_type"); /* rival: third, other */
+    cr_expect_str_eq(name_for("other"), "rival");
+    cr_expect_str_eq(name_for("good"), "good");
+    cr_expect_eq(module_unload(fixture_registry, "rival", 0, &error), GLEANER_OK);
+    cr_expect_str_eq(name_for("other"), "good");
+    char command[4200];
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_expect_eq(system(command), 0);
+}
+
 Test(module, a_description_is_cut_at_the_size_of_the_buffer)
 {
     load("good");
