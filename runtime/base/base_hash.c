@@ -44,11 +44,17 @@ void base_keyset_clear(struct base_keyset *set)
     set->has_zero = false;
 }
 
+/* Where the walk of a key begins. Fibonacci hashing: the keys may be plain counters. */
+static size_t home_of(size_t cap, uint64_t key)
+{
+    return (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & (cap - 1);
+}
+
 /* The slot that holds the key, or the empty one where it belongs. cap is a power of two with at
- * least a quarter empty, which ends the walk. Fibonacci hashing: the keys may be plain counters. */
+ * least a quarter empty, which ends the walk. */
 static uint64_t *find_slot(uint64_t *slots, size_t cap, uint64_t key)
 {
-    size_t at = (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 20) & (cap - 1);
+    size_t at = home_of(cap, key);
     while (slots[at] != 0 && slots[at] != key) {
         at = (at + 1) & (cap - 1);
     }
@@ -81,12 +87,23 @@ static bool keyset_grow(struct base_keyset *set)
     return true;
 }
 
+/* A full set: the key takes the place of the one where its walk begins. No slot becomes empty by
+ * it, so every other key is still found; where that slot is empty, the key is not remembered. */
+static void replace_at_home(struct base_keyset *set, uint64_t key)
+{
+    uint64_t *home = set->cap > 0 && key != 0 ? &set->slots[home_of(set->cap, key)] : NULL;
+    if (home != NULL && *home != 0) {
+        *home = key;
+    }
+}
+
 bool base_keyset_add(struct base_keyset *set, uint64_t key)
 {
     if (base_keyset_has(set, key)) {
         return false;
     }
     if (set->count >= set->max_keys) {
+        replace_at_home(set, key);
         return true;
     }
     if (key == 0) {

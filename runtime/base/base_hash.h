@@ -16,8 +16,8 @@ void base_hash128(const void *data, size_t len, uint8_t out[16]);
 uint32_t base_crc32c(uint32_t crc, const void *data, size_t len);
 
 /* A set of 64-bit keys in open addressing: the in-memory seen-filter. 0 is a legal key.
- * Not thread-safe. Grows to `max_keys`, then keeps no more: it is a cache in front of the store,
- * which has the last word, so an unknown key always counts as new. */
+ * Not thread-safe. Grows to `max_keys`, then a new key takes the place of an old one: it is a cache
+ * in front of the store, which has the last word, so an unknown key always counts as new. */
 struct base_keyset {
     uint64_t *slots;
     size_t cap;
@@ -29,7 +29,8 @@ struct base_keyset {
 void base_keyset_init(struct base_keyset *set, size_t max_keys);
 void base_keyset_fini(struct base_keyset *set);
 bool base_keyset_has(const struct base_keyset *set, uint64_t key);
-/** True when the key was not there before: it is now, unless the set is full or memory is short. */
+/** True when the key was not there before: it is now, unless memory is short; a full set forgets
+ *  another key for it, where one lies in its way. */
 bool base_keyset_add(struct base_keyset *set, uint64_t key);
 void base_keyset_clear(struct base_keyset *set);
 

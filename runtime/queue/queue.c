@@ -4,6 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* 4 MiB: three quarters of 2^19 slots of 8 bytes. What a full filter has forgotten costs an
+ * operation of the store (bench/frontier). Budgets count by it, so they get one that is exact for a
+ * million URLs, 16 MiB. */
+#define SEEN_KEYS ((size_t)3 << 17)
+#define SEEN_KEYS_BUDGETS ((size_t)1 << 20)
+
+static size_t seen_keys(const struct queue *queue)
+{
+    return queue->options.seen_keys > 0 ? queue->options.seen_keys
+           : budget_is_on(queue)        ? SEEN_KEYS_BUDGETS
+                                        : SEEN_KEYS;
+}
+
 static uint32_t or_default(uint32_t value, uint32_t fallback)
 {
     return value ? value : fallback;
@@ -31,7 +44,7 @@ enum gleaner_status queue_create(const struct queue_options *options, struct que
                                                 .retry_cap_ms = options->retry_cap_ms});
     queue->owner = strdup(options->owner);
     queue->options.owner = queue->owner;
-    base_keyset_init(&queue->seen, options->seen_keys ? options->seen_keys : (size_t)1 << 20);
+    base_keyset_init(&queue->seen, seen_keys(queue));
     base_random_init(&queue->random, 0);
     if (queue->owner == NULL || sync_mutex_create(&queue->lock) != GLEANER_OK) {
         queue_destroy(&queue);

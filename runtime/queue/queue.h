@@ -65,7 +65,8 @@ struct queue_options {
     uint64_t max_host_pages;     /* URLs of one scheme, host and port */
     uint64_t max_query_variants; /* URLs that differ by their query alone */
     uint64_t max_date_variants;  /* URLs that differ by a date alone */
-    size_t seen_keys;            /* size of the in-memory filter, default 1,048,576 */
+    size_t seen_keys; /* size of the in-memory filter, default 393,216 (4 MiB), 1,048,576 (16 MiB)
+                         with budgets */
 };
 /** With budgets, what is in the store already is counted first: one walk over its jobs. */
 GLEANER_MUST_CHECK enum gleaner_status queue_create(const struct queue_options *options,

@@ -75,18 +75,44 @@ Test(keyset, remembers_each_key_once_and_zero_is_one)
     base_keyset_fini(&set);
 }
 
-Test(keyset, full_calls_every_unknown_key_new_and_keeps_the_old_ones)
+Test(keyset, full_calls_every_unknown_key_new_and_stays_as_large_as_it_is)
 {
     struct base_keyset set;
     base_keyset_init(&set, 3);
-    cr_assert(base_keyset_add(&set, 10));
+    cr_assert(base_keyset_add(&set, 0));
     cr_assert(base_keyset_add(&set, 11));
     cr_assert(base_keyset_add(&set, 12));
-    cr_assert(base_keyset_add(&set, 13));
-    cr_assert(base_keyset_add(&set, 13));
-    cr_assert_not(base_keyset_has(&set, 13));
-    cr_assert_not(base_keyset_add(&set, 11));
-    cr_assert_eq(set.count, 3);
+    for (uint64_t key = 13; key < 5000; key++) {
+        cr_assert(base_keyset_add(&set, key));
+        cr_assert_eq(set.count, 3);
+    }
+    cr_assert_not(base_keyset_add(&set, 0));
+    base_keyset_fini(&set);
+}
+
+static size_t count_known(const struct base_keyset *set, uint64_t from, uint64_t to)
+{
+    size_t known = 0;
+    for (uint64_t i = from; i < to; i++) {
+        known += base_keyset_has(set, base_hash64(&i, sizeof(i)));
+    }
+    return known;
+}
+
+/* Three quarters of the slots are taken: so many of the new keys find one to take the place of. */
+Test(keyset, full_forgets_old_keys_for_new_ones_and_loses_no_other)
+{
+    enum { FULL = 768, LATER = 20000 };
+    struct base_keyset set;
+    base_keyset_init(&set, FULL);
+    for (uint64_t i = 1; i <= LATER; i++) {
+        cr_assert(base_keyset_add(&set, base_hash64(&i, sizeof(i))));
+        if (i % 100 == 0) {
+            cr_assert_eq(count_known(&set, 1, i + 1), i < FULL ? i : FULL);
+        }
+    }
+    cr_expect_gt(count_known(&set, LATER - 99, LATER + 1), 50);
+    cr_expect_eq(count_known(&set, 1, FULL + 1), 0);
     base_keyset_fini(&set);
 }
 
