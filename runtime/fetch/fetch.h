@@ -96,11 +96,15 @@ struct fetch_options {
     /* Called on fetcher threads whenever capacity became free; must be wait-free. May be NULL. */
     void (*on_capacity)(void *ctx);
     void *capacity_ctx;
-    /* Asked on fetcher threads before each request: does this host (its name, no port) belong to
-     * this process now? Must be wait-free. NULL = always. A request to one that does not is given
-     * back as FETCH_THROTTLED with http_status 0. */
+    /* Asked on fetcher threads before each request, before its connection and once more when that
+     * stands: does this host (its name, no port) belong to this process now? Must be wait-free.
+     * NULL = always. A request to one that does not is given back as FETCH_THROTTLED with
+     * http_status 0. */
     bool (*may_start)(void *ctx, const char *name, size_t len);
     void *may_start_ctx;
+    /* What a peer's kernel does not acknowledge within it is not sent again: so much later at most
+     * does a request arrive after may_start was asked. 0 (default) = the system's, some minutes. */
+    uint32_t unacked_ms;
 };
 void fetch_options_init(struct fetch_options *options);
 

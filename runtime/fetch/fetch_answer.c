@@ -99,6 +99,9 @@ static void finish_verdict(struct fetch_transfer *x, int status)
         x->box->result.retry_after_ms = FETCH_STORAGE_PAUSE_MS;
         fetch_spill_explain(x->box, x->body_error, text, sizeof(text));
         break;
+    case VERDICT_NOT_OURS:
+        fetch_answer_not_ours(x->thread, x->host, x->job, x->box);
+        return;
     case VERDICT_CANCELLED:
         fetch_class = FETCH_CANCELLED;
         snprintf(text, sizeof(text), "cancelled while fetching from %s", host);
@@ -147,6 +150,7 @@ static void follow(struct fetch_transfer *x, const char *url, size_t len)
         return;
     }
     job->hops++;
+    job->is_followed = true;
     fetch_box_free(x->box);
     if (!fetch_job_route(x->thread->engine, job)) {
         fetch_job_finish(x->thread, job, NULL, FETCH_BAD_URL, 0,
@@ -243,7 +247,9 @@ static void learn_latency(struct fetch_transfer *x, CURLcode code, int status)
     uint64_t from_ns = x->connected_ns != 0 ? x->connected_ns : x->started_ns;
     uint64_t to_ns = x->first_byte_ns != 0 ? x->first_byte_ns : x->thread->now_ns;
     bool is_good = code == CURLE_OK && status < 400;
-    if (x->verdict != VERDICT_CANCELLED && x->verdict != VERDICT_GUARDED) {
+    bool is_host_s = x->verdict != VERDICT_CANCELLED && x->verdict != VERDICT_GUARDED &&
+                     x->verdict != VERDICT_NOT_OURS;
+    if (is_host_s) {
         fetch_host_adapt(x->thread, x->host, to_ns > from_ns ? to_ns - from_ns : 0, is_good);
     }
     x->box->result.host_delay_ms = fetch_host_delay_ns(x->thread, x->host) / BASE_NS_PER_MS;

@@ -3,6 +3,8 @@
  * headers and body, the headers that are kept. None of them may end a transfer itself. */
 #include "fetch_internal.h"
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,11 +22,18 @@ static curl_socket_t on_open_socket(void *ctx, curlsocktype purpose, struct curl
         x->verdict = VERDICT_GUARDED;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    const unsigned unacked_ms = e->options.unacked_ms;
+    if (fd != CURL_SOCKET_BAD && unacked_ms > 0) {
+        /* The kernel sends nothing again after it: neither a SYN nor a request. */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
+    }
+    return fd;
 }
 
-/* The connection stands, the request goes out next. libcurl repeats a request by itself when a
- * kept-alive connection was closed under it; a host with a delay gets the repetition from us. */
+/* The connection stands, the request goes out next. The host may have gone to another process while
+ * it was made. libcurl repeats a request by itself when a kept-alive connection was closed under
+ * it; a host with a delay gets the repetition from us. */
 static int on_connected(void *ctx, char *primary_ip, char *local_ip, int primary_port,
                         int local_port)
 {
@@ -35,6 +44,10 @@ static int on_connected(void *ctx, char *primary_ip, char *local_ip, int primary
     (void)local_port;
     if (x->connected_ns != 0 && x->unanswered && !x->job->retried) {
         x->verdict = VERDICT_AGAIN;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if (!fetch_host_may_ask(x->thread, x->host, x->job)) {
+        x->verdict = VERDICT_NOT_OURS;
         return CURL_PREREQFUNC_ABORT;
     }
     x->connected_ns = base_mono_ns();

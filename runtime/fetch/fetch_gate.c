@@ -120,8 +120,10 @@ static bool is_tls(const char *url)
 }
 
 /* Ask for the robots.txt of the origin that this URL belongs to. */
-static bool ask_robots(struct fetch_thread *t, struct fetch_host *host, const char *url)
+static bool ask_robots(struct fetch_thread *t, struct fetch_host *host,
+                       const struct fetch_job *asking)
 {
+    const char *url = asking->url;
     struct fetch_url_parts parts;
     struct base_buffer text = {0};
     struct fetch_job *job = NULL;
@@ -141,6 +143,7 @@ static bool ask_robots(struct fetch_thread *t, struct fetch_host *host, const ch
         return false;
     }
     job->is_robots = true;
+    job->is_followed = asking->is_followed;
     job->robots_tls = is_tls(url);
     job->robots_key = strdup(host->key);
     if (job->robots_key == NULL) {
@@ -161,7 +164,7 @@ enum fetch_pass fetch_gate_robots(struct fetch_thread *t, struct fetch_host *hos
         return PASS_OPEN;
     }
     if (gate->state != GATE_PENDING && t->now_ns >= gate->until_ns) {
-        gate->state = ask_robots(t, host, job->url) ? GATE_PENDING : gate->state;
+        gate->state = ask_robots(t, host, job) ? GATE_PENDING : gate->state;
         gate->until_ns = 0;
     }
     if (gate->state == GATE_PENDING || gate->state == GATE_NONE) {

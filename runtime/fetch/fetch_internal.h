@@ -167,6 +167,7 @@ struct fetch_job {
     char *etag, *last_modified;
     uint64_t started_ns; /* first hop's start of transfer; 0 = not yet */
     uint32_t hops;
+    bool is_followed; /* where a redirect led, or the robots.txt of that */
     bool follow;
     bool ignore_robots;
     bool retried; /* a kept-alive connection was closed under it: the next try takes a new one */
@@ -293,8 +294,9 @@ enum fetch_verdict {
     VERDICT_LOW_SPEED,
     VERDICT_TOTAL,
     VERDICT_CANCELLED,
-    VERDICT_ENOUGH, /* robots.txt: the part that counts is here */
-    VERDICT_AGAIN,  /* libcurl would repeat the request at once, but the host has a delay */
+    VERDICT_ENOUGH,   /* robots.txt: the part that counts is here */
+    VERDICT_AGAIN,    /* libcurl would repeat the request at once, but the host has a delay */
+    VERDICT_NOT_OURS, /* the host went to another process while the connection was made */
     VERDICT_NOMEM,
     VERDICT_STORAGE, /* no place for the body: body_error says why */
 };
@@ -451,6 +453,12 @@ void fetch_host_hold(struct fetch_thread *thread, struct fetch_host *host, uint6
 uint64_t fetch_host_back_off(struct fetch_thread *thread, struct fetch_host *host);
 /** Give back requests that would wait too long. */
 void fetch_host_return_held(struct fetch_thread *thread, struct fetch_host *host);
+/** Does it belong to this process, or was this led to it? */
+bool fetch_host_may_ask(const struct fetch_thread *thread, const struct fetch_host *host,
+                        const struct fetch_job *job);
+/** Give the job back: the host is another process's. The box may be NULL. */
+void fetch_answer_not_ours(struct fetch_thread *thread, const struct fetch_host *host,
+                           struct fetch_job *job, struct fetch_box *box);
 /** Does it belong to this process? False: its next job was given back. */
 bool fetch_host_is_ours(struct fetch_thread *thread, struct fetch_host *host,
                         const struct fetch_job *job);

@@ -139,21 +139,32 @@ void fetch_host_on_recall(struct fetch_thread *t, struct fetch_recall *recall)
 
 /* Where a redirect leads is asked all the same, with its robots.txt: the host that the request was
  * made for is ours. */
-bool fetch_host_is_ours(struct fetch_thread *t, struct fetch_host *host,
+bool fetch_host_may_ask(const struct fetch_thread *t, const struct fetch_host *host,
                         const struct fetch_job *job)
 {
     const struct fetch_options *o = &t->engine->options;
-    if (o->may_start == NULL || job->is_robots || job->hops > 0 ||
-        o->may_start(o->may_start_ctx, host->name, strlen(host->name))) {
-        return true;
-    }
-    struct fetch_job *given = fetch_host_take_job(t, host);
-    struct fetch_box *box = fetch_box_take(t->engine->results);
+    return o->may_start == NULL || job->is_followed ||
+           o->may_start(o->may_start_ctx, host->name, strlen(host->name));
+}
+
+void fetch_answer_not_ours(struct fetch_thread *t, const struct fetch_host *host,
+                           struct fetch_job *job, struct fetch_box *box)
+{
     if (box != NULL) {
         box->result.retry_after_ms = NOT_OURS_MS;
     }
-    fetch_job_finish(t, given, box, FETCH_THROTTLED, 0, "%s belongs to another process now",
+    fetch_job_finish(t, job, box, FETCH_THROTTLED, 0, "%s belongs to another process now",
                      host->key);
+}
+
+bool fetch_host_is_ours(struct fetch_thread *t, struct fetch_host *host,
+                        const struct fetch_job *job)
+{
+    if (fetch_host_may_ask(t, host, job)) {
+        return true;
+    }
+    struct fetch_job *given = fetch_host_take_job(t, host);
+    fetch_answer_not_ours(t, host, given, fetch_box_take(t->engine->results));
     fetch_host_place(t, host);
     return false;
 }

@@ -58,6 +58,7 @@ enum gleaner_status work_start_fetch(struct work *work, struct base_error *error
         }
         options.may_start = worker_shares_may_start;
         options.may_start_ctx = work->shares;
+        options.unacked_ms = worker_shares_unacked_ms(narrow(work->settings->lease_ms));
     }
     return fetch_engine_start(&options, &work->fetch, error);
 }

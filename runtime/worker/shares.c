@@ -5,6 +5,13 @@
  * before each request, so that a process that was stopped for longer than its lease asks nobody
  * when it wakes up.
  *
+ * Cut off from the server, a process fences itself: by its own monotonic clock, counted from before
+ * it asked for the lease, no request is begun in the lease's last third; and what was begun is not
+ * sent again by the kernel in its last thirtieth (fetch_options.unacked_ms), so that a cable that
+ * is mended later delivers nothing. The next owner asks one delay after the lease's end at the
+ * earliest. This holds while the clocks of the replica set's members differ by less than that
+ * thirtieth; the clocks of the crawling machines do not matter.
+ *
  * Handing on: closed for claims first, given when none of its jobs is on lease any more, and closed
  * for requests before that is said.
  */
@@ -17,9 +24,10 @@ enum {
     CALM_POLL_MS = 2000, /* two commands each */
     HASTY_POLL_MS = 250, /* while something is to be handed on or taken */
     /* The part of a lease that no request is begun in: what was begun before has reached its host
-     * (or failed to connect) when the lease ends. */
+     * when the lease ends, or never will (worker_shares_unacked_ms()). */
     LAST_PART = 3,
-    MIXING_STEP = 53 /* no factor in common with STORE_SHARES */
+    ARRIVAL_TENTHS = 9, /* of that part */
+    MIXING_STEP = 53    /* no factor in common with STORE_SHARES */
 };
 
 struct worker_shares {
@@ -68,6 +76,11 @@ bool worker_shares_may_start(void *ctx, const char *name, size_t len)
     return atomic_load_explicit(&shares->is_mine[store_share_of(name, len)],
                                 memory_order_relaxed) &&
            base_mono_ns() < atomic_load_explicit(&shares->no_request_ns, memory_order_relaxed);
+}
+
+uint32_t worker_shares_unacked_ms(uint32_t lease_ms)
+{
+    return lease_ms / LAST_PART / 10 * ARRIVAL_TENTHS;
 }
 
 void shares_note_delay(struct worker_shares *shares, uint64_t delay_ms)

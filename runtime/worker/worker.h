@@ -28,6 +28,8 @@ GLEANER_MUST_CHECK enum gleaner_status worker_shares_create(uint64_t delay_ms,
 void worker_shares_destroy(struct worker_shares **shares);
 /** fetch_options.may_start with the shares as its context. Thread: [any]; wait-free. */
 bool worker_shares_may_start(void *ctx, const char *name, size_t len);
+/** fetch_options.unacked_ms: how long a request that was begun in time may take to arrive. */
+uint32_t worker_shares_unacked_ms(uint32_t lease_ms);
 
 /* Somebody who looks on and may object: files beside the store. Each worker calls with its own
  * index, one call at a time. */

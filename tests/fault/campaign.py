@@ -8,6 +8,7 @@ import collections, html.parser, json, os, random, shutil, signal, socket, subpr
 import urllib.error, urllib.parse, urllib.request
 
 DOC_ROOTS = ["/usr/share/doc/python3.11/html", "/usr/share/doc/python3/html", "/usr/share/doc/python3.13/html"]
+POSTGRESQL_ROOTS = [f"/usr/share/doc/postgresql-doc-{version}/html" for version in (15, 17, 18)]
 
 
 def skip(why):
@@ -36,10 +37,14 @@ def wait_for(what, seconds, test):
 class Site:
     """nginx on a free port, one log line a request."""
 
+    @staticmethod
+    def find(roots=DOC_ROOTS):
+        return next((r for r in roots if os.path.isdir(r)), None) or skip(f"needs the pages of a documentation package: {roots[0]}")
+
     def __init__(self, root=None):
-        self.root = root or next((r for r in DOC_ROOTS if os.path.isdir(r)), None)
-        if self.root is None or shutil.which("nginx") is None and not os.path.exists("/usr/sbin/nginx"):
-            skip("needs nginx and python3-doc (`./dev deps` installs them)")
+        self.root = root or self.find()
+        if shutil.which("nginx") is None and not os.path.exists("/usr/sbin/nginx"):
+            skip("needs nginx (`./dev deps` installs it)")
         self.dir, self.port = tempfile.mkdtemp(prefix="gleaner-site-"), free_port()
         os.chmod(self.dir, 0o755)
         self.log = f"{self.dir}/access.log"
@@ -67,10 +72,13 @@ http {{ include /etc/nginx/mime.types; log_format u '$request_uri $status'; acce
         os.kill(self.process.pid, signal.SIGUSR1)  # reopen
         wait_for("the log to be reopened", 10, lambda: os.path.exists(self.log))
 
+    def request_list(self):
+        with open(self.log) as f:
+            return [line.split()[0] for line in f]
+
     def requests(self):
         """Counter of request paths, robots.txt left out."""
-        with open(self.log) as f:
-            return collections.Counter(line.split()[0] for line in f if not line.startswith("/robots.txt"))
+        return collections.Counter(path for path in self.request_list() if path != "/robots.txt")
 
     def request_count(self):
         with open(self.log, "rb") as f:
@@ -119,10 +127,12 @@ def independent_pages(start):
 class Mongod:
     """A mongod on a port that stays the same over restarts."""
 
+    @staticmethod
+    def find():
+        return os.environ.get("MONGOD") or shutil.which("mongod") or skip("needs a mongod (MONGOD or PATH)")
+
     def __init__(self):
-        self.binary = os.environ.get("MONGOD") or shutil.which("mongod")
-        if not self.binary:
-            skip("needs a mongod (MONGOD or PATH)")
+        self.binary = self.find()
         self.dir, self.port, self.process = tempfile.mkdtemp(prefix="gleaner-mongod-"), free_port(), None
         self.uri = f"mongodb://127.0.0.1:{self.port}/campaign"
         self.start()
@@ -145,6 +155,12 @@ class Mongod:
         if self.process.poll() is None:
             self.kill()
         shutil.rmtree(self.dir)
+
+
+def spread(numbers):
+    """A distribution in a line."""
+    n = sorted(numbers) or [0]
+    return f"{sum(n)} (min {n[0]}, median {n[len(n) // 2]}, p90 {n[len(n) * 9 // 10]}, max {n[-1]})"
 
 
 def gleaner(*args):

@@ -10,62 +10,9 @@ port), whose server logs host, path, process (its User-Agent) and time of each r
   owners        hosts that changed hands, and how many processes did something
 `kill` ends one process with kill -9 in the middle, `stop` with SIGTERM, `freeze` stops one for twice its lease
 and lets it go on. Needs MONGOD."""
-import argparse, asyncio, collections, random, re, shutil, signal, subprocess, sys, tempfile, threading, time
+import argparse, collections, shutil, signal, subprocess, sys, tempfile, time
 from campaign import Mongod, exported, gleaner, wait_for
-
-
-class Site:
-    """HTTP/1.1 in one thread; /p/N of a host links to its next pages and to the first page of other hosts."""
-
-    def __init__(self, hosts, pages, late_ms):
-        self.names = [f"127.0.1.{i + 1}" for i in range(hosts)]
-        self.pages, self.late_ms, self.log = pages, late_ms, []
-        ready = threading.Event()
-        self.loop = asyncio.new_event_loop()
-
-        async def main():
-            server = await asyncio.start_server(self.serve, "0.0.0.0", 0, backlog=1024)
-            self.port = server.sockets[0].getsockname()[1]
-            ready.set()
-
-        def run():
-            self.loop.run_until_complete(main())
-            self.loop.run_forever()
-
-        threading.Thread(target=run, daemon=True).start()
-        ready.wait()
-
-    def url(self, host, page):
-        return f"http://{self.names[host]}:{self.port}/p/{page}"
-
-    def all_urls(self):
-        return {self.url(h, p) for h in range(len(self.names)) for p in range(self.pages)}
-
-    def body(self, host, page):
-        links = [self.url(host, p) for p in (2 * page + 1, 2 * page + 2) if p < self.pages]
-        links += [self.url((host * 2 + i) % len(self.names), 0) for i in (1, 2)]
-        return f"<title>{host}/{page}</title><p>words</p>" + "".join(f'<a href="{u}">x</a>' for u in links)
-
-    async def serve(self, reader, writer):
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                at = time.monotonic()
-                path = head.split(b" ", 2)[1].decode()
-                name = re.search(rb"(?i)\r\nhost: ([^:\r]+)", head)[1].decode()
-                agent = re.search(rb"(?i)\r\nuser-agent: ([^\r]+)", head)[1].decode()
-                self.log.append((at, name, path, agent))
-                if self.late_ms:
-                    await asyncio.sleep(random.random() * self.late_ms / 1000)
-                status, body = "404 No", b""
-                if path.startswith("/p/"):
-                    status, body = "200 OK", self.body(self.names.index(name), int(path[3:])).encode()
-                writer.write(f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+from campaign_hosts import Manners, ManyHosts
 
 
 def start(name, home, mongod, site, a, database):
@@ -94,42 +41,29 @@ def make_trouble(a, processes, site):
 
 
 def judge(a, site, mongod, database, victim, seconds):
-    by_host, seen, duplicates, owners = collections.defaultdict(list), set(), [], collections.defaultdict(list)
-    for at, name, path, agent in sorted(site.log):
-        by_host[name].append((at, agent))
-        if path.startswith("/p/"):
-            if (name, path) in seen:
-                duplicates.append((name, path, agent))
-            seen.add((name, path))
-            if not owners[name] or owners[name][-1] != agent:
-                owners[name].append(agent)
-    if not seen:
+    manners = Manners(site)
+    if not manners.pages:
         return ["no page was requested"]
-    gaps = [(b[0] - x[0], host, x[1], b[1]) for host, log in by_host.items() for x, b in zip(log, log[1:])]
-    between = [g for g in gaps if g[2] != g[3]]
-    smallest = min(gaps)
     stored = collections.Counter(d["url"] for d in exported("--to", mongod.uri, "--database", database))
     missing, twice = site.all_urls() - set(stored), [u for u, n in stored.items() if n > 1]
-    agents = collections.Counter(agent for _, _, _, agent in site.log)
-    print(f"requests={len(site.log)} in {seconds:.1f} s pages={len(seen)} duplicates={len(duplicates)} missing={len(missing)} stored_twice={len(twice)}")
-    print(f"smallest_gap_ms={smallest[0] * 1e3:.1f} (delay {a.delay}) smallest_between_processes_ms={min(between)[0] * 1e3:.1f}" if between else
-          f"smallest_gap_ms={smallest[0] * 1e3:.1f} (delay {a.delay}) no host changed hands")
-    print(f"hosts_changed_hands={sum(len(o) > 1 for o in owners.values())} of {len(owners)} requests " + " ".join(f"{k}={n}" for k, n in sorted(agents.items())))
+    print(f"requests={manners.requests} in {seconds:.1f} s pages={len(manners.pages)} duplicates={len(manners.again)} missing={len(missing)} stored_twice={len(twice)}")
+    manners.print(a.delay)
     wrong = []
     allowed = a.in_flight if a.trouble in ("kill", "freeze") else 0
-    if len(duplicates) > allowed:
-        wrong.append(f"{len(duplicates)} pages requested again: {duplicates[:5]}")
+    if len(manners.again) > allowed:
+        wrong.append(f"{len(manners.again)} pages requested again: {manners.again[:5]}")
     if missing or twice:
         wrong.append(f"missing {sorted(missing)[:5]} stored twice {twice[:5]}")
-    if smallest[0] * 1000 < a.delay - 1:
-        wrong.append(f"two requests within the delay: {smallest}")
-    if len(agents) < min(a.processes, 2):
+    if manners.too_close(a.delay):
+        wrong.append(f"two requests within the delay: {manners.too_close(a.delay)[:5]}")
+    if len(manners.agents) < min(a.processes, 2):
         wrong.append("one process did it all")
     return wrong
 
 
 def run(a, mongod, number):
-    site, home, processes = Site(a.hosts, a.pages, 20), tempfile.mkdtemp(prefix="gleaner-shared-"), {}
+    site = ManyHosts([f"127.0.1.{i + 1}" for i in range(a.hosts)], a.pages, 20)
+    home, processes = tempfile.mkdtemp(prefix="gleaner-shared-"), {}
     database, victim = f"shared{number}", None
     try:
         begin = time.monotonic()

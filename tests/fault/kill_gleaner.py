@@ -1,60 +1,116 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill_gleaner.py [--kills 20] [--seed N] [--store embedded|mongodb] : kill -9 gleaner at random instants
-of a crawl, start it again each time; at the end the set is complete, nothing is stored twice, and no more
-was fetched again than was on lease at the kills. An instant is a random number of further requests seen
-by the server, so the kills fall inside the crawl on any machine."""
-import argparse, os, random, re, shutil, subprocess, sys, tempfile
-from campaign import Mongod, Site, compare, exported, gleaner, independent_pages, wait_for
+"""kill_gleaner.py [--kills 50] [--seed N] [--store embedded|mongodb|shared|both] [--site python|postgresql] : kill -9 gleaner at random instants of crawls, started again each time
+
+At the end of each crawl: the set is complete, nothing is stored twice, and after no kill more was fetched again
+than was on lease then. An instant is a random number of further requests seen by the server and a random part
+of 30 ms more, so the kills fall inside the crawl on any machine, and between requests as well as into a settle.
+`shared` is a frontier on the server, whose leases (2 s) run out instead of being taken back. A crawl has as many
+kills as fit in; then another begins, until there were enough."""
+import argparse, collections, random, re, shutil, subprocess, sys, tempfile, time
+from campaign import DOC_ROOTS, POSTGRESQL_ROOTS, Mongod, Site, compare, exported, gleaner, independent_pages, spread, wait_for
 
 
-def main():
-    a = argparse.ArgumentParser()
-    a.add_argument("--kills", type=int, default=20)
-    a.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    a.add_argument("--store", choices=["embedded", "mongodb"], default="embedded")
-    a = a.parse_args()
-    rng = random.Random(a.seed)
-    site, data = Site(), tempfile.mkdtemp(prefix="gleaner-kill-")
-    mongod = Mongod() if a.store == "mongodb" else None
-    target = mongod.uri if mongod else "embedded"
-    command = gleaner("crawl", site.url, "--data", data, "--to", target, "--allow-net", "127.0.0.0/8", "--concurrency", "8", "--no-progress", "--log-level", "info")
-    print(f"seed={a.seed} store={a.store} kills={a.kills}", flush=True)
+class Crawl:
+    """One crawl, killed up to so many times."""
+
+    def __init__(self, site, expected, store, number, mongod, rng):
+        self.site, self.expected, self.rng, self.mongod = site, expected, rng, mongod
+        self.data = tempfile.mkdtemp(prefix="gleaner-kill-")
+        self.target = ["--data", self.data, "--to", mongod.uri if mongod else "embedded"]
+        if mongod:
+            self.target += ["--database", f"killed{number}"]
+        more = ["--frontier", "shared", "--lease", "2000"] if store == "shared" else []
+        self.command = gleaner("crawl", site.url, *self.target, *more, "--allow-net", "127.0.0.0/8", "--concurrency", "8", "--no-progress",
+                               "--log-level", "info")
+        self.begins = []  # requests seen when each run began
+
+    def start(self):
+        self.begins.append(self.site.request_count())
+        with open(f"{self.data}/log", "a") as log:
+            return subprocess.Popen(self.command, stdout=log, stderr=log)
+
+    def kill_at_random(self, process, most):
+        """False when the crawl was over first."""
+        more = self.rng.randrange(1, most)
+        wait_for("requests or the end", 120, lambda: self.site.request_count() >= self.begins[-1] + more or process.poll() is not None)
+        time.sleep(self.rng.uniform(0, 0.03))  # the instant, not an order
+        if process.poll() is not None:
+            return False
+        process.kill()
+        process.wait()
+        return True
+
+    def run(self, kills):
+        killed, most = 0, max(2, 2 * len(self.expected) // (min(kills, 25) + 2))
+        process = self.start()
+        while killed < kills and self.kill_at_random(process, most):
+            killed += 1
+            process = self.start()
+        return killed, process.wait(300)
+
+    def again_after_kills(self):
+        """Pages fetched again in each run but the first."""
+        seen, again = set(), [0] * len(self.begins)
+        for number, path in enumerate(self.site.request_list()):
+            run = max(i for i, begin in enumerate(self.begins) if begin <= number)
+            again[run] += path in seen and path != "/robots.txt"
+            seen.add(path)
+        return again[1:]
+
+    def judge(self, killed, code):
+        log = open(f"{self.data}/log").read()
+        leased = [int(n) for n in re.findall(r"event=leases_taken_back count=(\d+)", log)]
+        again = self.again_after_kills()
+        ok = compare(exported(*self.target), self.expected) and code == 0
+        if not ok:
+            print(f"exit={code} after {killed} kills\n{log[-3000:]}")
+        return ok, again, leased
+
+    def close(self):
+        shutil.rmtree(self.data)
+
+
+def campaign(a, store, root):
+    rng, site, mongod = random.Random(a.seed), Site(root), Mongod() if store != "embedded" else None
+    all_again, all_leased, kills, crawls, failed = [], [], 0, 0, 0
     try:
         expected = independent_pages(site.url)
-        site.clear_log()
-        killed, leased = 0, 0
-        while True:
-            before = site.request_count()
-            with open(f"{data}/log", "a") as log:
-                process = subprocess.Popen(command, stdout=log, stderr=log)
-            if killed < a.kills:
-                more = rng.randrange(1, max(2, 2 * len(expected) // (a.kills + 2)))
-                wait_for("requests or the end", 120, lambda: site.request_count() >= before + more or process.poll() is not None)
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
-                    killed += 1
-                    continue
-            code = process.wait(300)
-            break
-        log = open(f"{data}/log").read()
-        leased = sum(int(n) for n in re.findall(r"event=leases_taken_back count=(\d+)", log))
-        requests = site.requests()
-        again = sum(n - 1 for n in requests.values())
-        print(f"killed={killed} exit={code} requests={sum(requests.values())} fetched_again={again} on_lease_at_kills={leased}")
-        ok = compare(exported("--data", data, "--to", target), expected) and code == 0 and again <= leased
-        if killed < a.kills:
-            print(f"the crawl was over after {killed} kills")
-        print("OK" if ok else "FAILED")
-        if not ok:
-            print(log[-3000:])
-        return 0 if ok else 1
+        while kills < a.kills and failed == 0:
+            site.clear_log()
+            crawl = Crawl(site, expected, store, crawls, mongod, rng)
+            try:
+                killed, code = crawl.run(a.kills - kills)
+                ok, again, leased = crawl.judge(killed, code)
+            finally:
+                crawl.close()
+            kills, crawls, failed = kills + killed, crawls + 1, failed + (not ok)
+            all_again += again
+            all_leased += leased
     finally:
         site.stop()
         if mongod:
             mongod.stop()
-        shutil.rmtree(data)
+    # With a shared frontier nobody takes leases back; at most so many are claimed ahead: twice the concurrency.
+    most = max(all_leased, default=0) if store != "shared" else 16
+    ok = failed == 0 and (sum(all_again) <= sum(all_leased) if store != "shared" else max(all_again, default=0) <= most)
+    print(f"store={store} kills={kills} crawls={crawls} of {len(expected)} pages: fetched again after a kill {spread(all_again)}; "
+          f"on lease at a kill {spread(all_leased) if all_leased else 'at most 16'}: {'OK' if ok else 'FAILED'}")
+    return ok
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--kills", type=int, default=50)
+    p.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    p.add_argument("--store", choices=["embedded", "mongodb", "shared", "both"], default="both")
+    p.add_argument("--site", choices=["python", "postgresql"], default="python")
+    a = p.parse_args()
+    print(f"seed={a.seed} kills={a.kills} site={a.site}", flush=True)
+    stores = ["embedded", "mongodb"] if a.store == "both" else [a.store]
+    results = [campaign(a, store, Site.find(DOC_ROOTS if a.site == "python" else POSTGRESQL_ROOTS)) for store in stores]
+    print("OK" if all(results) else "FAILED")
+    return 0 if all(results) else 1
 
 
 sys.exit(main())

@@ -1,59 +1,118 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill_mongod.py [--down 5] : during a crawl to a real mongod, kill -9 the server once some documents are in.
-First part: it is started again after --down seconds; the crawl ends by itself with the complete set.
-Second part: it stays away; the crawl ends on the spool; the server is started again and the spool drains."""
-import argparse, shutil, subprocess, sys, tempfile, time
-from campaign import Mongod, Site, compare, exported, gleaner, independent_pages, wait_for
+"""kill_mongod.py [--kills 50] [--seed N] [--frontier embedded|shared] [--part kills|away|all] : kill -9 mongod at random instants of crawls; at last it stays away until the crawl is over
+
+First part: at random instants (a number of further requests and a part of 30 ms) the server is killed and
+started again after up to a second; each crawl ends by itself with 0 and the complete set, nothing stored twice
+and no page fetched again. As many kills a crawl as fit in; crawls until there were enough.
+Second part: it stays away; the crawl ends on the spool with exit code 4 and says so; the server is started
+again and the spool drains. The set is an independent crawl's each time."""
+import argparse, random, shutil, subprocess, sys, tempfile, time
+from campaign import Mongod, Site, compare, exported, gleaner, independent_pages, spread, wait_for
 
 
-def crawl(site, mongod, data, log):
-    # a small delay keeps the crawl running while the server is away
-    return subprocess.Popen(gleaner("crawl", site.url, "--data", data, "--to", mongod.uri, "--allow-net", "127.0.0.0/8",
-                                    "--concurrency", "4", "--delay", "5", "--no-progress"), stdout=log, stderr=log)
+class Crawl:
+    def __init__(self, site, mongod, database, *more):
+        self.site, self.data = site, tempfile.mkdtemp(prefix="gleaner-mongod-campaign-")
+        self.target = ["--data", self.data, "--to", mongod.uri, "--database", database]
+        site.clear_log()
+        # a small delay keeps the crawl running while the server is away
+        with open(f"{self.data}/log", "w") as log:
+            self.process = subprocess.Popen(gleaner("crawl", site.url, *self.target, "--allow-net", "127.0.0.0/8", "--concurrency", "4", "--delay", "15",
+                                                    "--no-progress", *more), stdout=log, stderr=log)
 
+    def is_over(self):
+        return self.process.poll() is not None
 
-def one(site, expected, down):
-    """down: seconds until the server is back, or None for after the crawl."""
-    mongod, data = Mongod(), tempfile.mkdtemp(prefix="gleaner-mongod-campaign-")
-    site.clear_log()
-    try:
-        with open(f"{data}/log", "w") as log:
-            process = crawl(site, mongod, data, log)
-            wait_for("100 requests", 60, lambda: site.request_count() >= 100 or process.poll() is not None)
-            mongod.kill()
-            at = site.request_count()
-            if down is not None:
-                time.sleep(down)
-                mongod.start()
-            code = process.wait(300)
-        print(f"killed after {at} requests, {'back after %s s' % down if down is not None else 'away for good'}: exit={code}")
-        ok = code == (0 if down is not None else 4)
-        if down is None:
-            mongod.start()
-            drain = subprocess.run(gleaner("drain", "--data", data, "--to", mongod.uri), capture_output=True, text=True)
-            print(f"drain: exit={drain.returncode} {drain.stdout.strip()}")
-            ok = ok and drain.returncode == 0
-        again = sum(n - 1 for n in site.requests().values())
-        ok = compare(exported("--data", data, "--to", mongod.uri), expected) and ok and again == 0
-        print(f"fetched_again={again}")
+    def again(self):
+        return sum(n - 1 for n in self.site.requests().values())
+
+    def is_complete(self, expected, code, wanted):
+        ok = compare(exported(*self.target), expected) and code == wanted and self.again() == 0
         if not ok:
-            print(open(f"{data}/log").read()[-4000:])
+            print(f"exit={code} fetched_again={self.again()}\n{self.log()[-4000:]}")
         return ok
+
+    def log(self):
+        with open(f"{self.data}/log") as log:
+            return log.read()
+
+    def close(self):
+        if not self.is_over():
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.data)
+
+
+def one_with_kills(site, mongod, expected, rng, number, most, frontier):
+    """A crawl during which the server is killed up to so many times: how often it was, and whether all is well."""
+    more = ["--frontier", "shared"] if frontier == "shared" else []
+    crawl, killed = Crawl(site, mongod, f"killed{number}", *more), 0
+    try:
+        while killed < most:
+            wanted = site.request_count() + rng.randrange(1, 100)
+            wait_for("requests or the end", 120, lambda w=wanted: site.request_count() >= w or crawl.is_over())
+            time.sleep(rng.uniform(0, 0.03))  # the instant, not an order
+            if crawl.is_over():
+                break
+            mongod.kill()
+            killed += 1
+            time.sleep(rng.uniform(0, 1))  # how long it is away
+            mongod.start()
+        return killed, crawl.is_complete(expected, crawl.process.wait(300), 0), crawl.again()
+    finally:
+        crawl.close()
+
+
+def kill_often(a, site, expected):
+    rng, mongod, kills, crawls, ok, again = random.Random(a.seed), Mongod(), 0, [], True, []
+    try:
+        while kills < a.kills and ok:
+            killed, ok, fetched = one_with_kills(site, mongod, expected, rng, len(crawls), a.kills - kills, a.frontier)
+            kills += killed
+            crawls.append(killed)
+            again.append(fetched)
     finally:
         mongod.stop()
-        shutil.rmtree(data)
+    print(f"frontier={a.frontier} kills={kills} in {len(crawls)} crawls of {len(expected)} pages (a crawl {spread(crawls)}): "
+          f"fetched again {spread(again)}: {'OK' if ok else 'FAILED'}")
+    return ok
+
+
+def stay_away(site, expected):
+    mongod = Mongod()
+    crawl = Crawl(site, mongod, "away", "--spool-wait", "1000")
+    try:
+        wait_for("100 requests", 60, lambda: site.request_count() >= 100 or crawl.is_over())
+        mongod.kill()
+        at = site.request_count()
+        code = crawl.process.wait(300)
+        said = [line.strip() for line in crawl.log().splitlines() if "gleaner spool drain" in line]
+        print(f"killed after {at} requests, away for good: exit={code}; it said: {said[-1] if said else 'NOTHING'}")
+        mongod.start()
+        drain = subprocess.run(gleaner("drain", *crawl.target), capture_output=True, text=True)
+        print(f"drain: exit={drain.returncode} {drain.stdout.strip()}")
+        return crawl.is_complete(expected, code, 4) and drain.returncode == 0 and len(said) > 0
+    finally:
+        crawl.close()
+        mongod.stop()
 
 
 def main():
-    a = argparse.ArgumentParser()
-    a.add_argument("--down", type=float, default=5)
-    a = a.parse_args()
-    site = Site()
+    p = argparse.ArgumentParser()
+    p.add_argument("--kills", type=int, default=50)
+    p.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    p.add_argument("--frontier", choices=["embedded", "shared"], default="embedded")
+    p.add_argument("--part", choices=["kills", "away", "all"], default="all")
+    a = p.parse_args()
+    print(f"seed={a.seed}", flush=True)
+    site, ok = Site(), True
     try:
         expected = independent_pages(site.url)
-        ok = one(site, expected, a.down)
-        ok = one(site, expected, None) and ok
+        if a.part != "away":
+            ok = kill_often(a, site, expected)
+        if a.part != "kills":
+            ok = stay_away(site, expected) and ok
     finally:
         site.stop()
     print("OK" if ok else "FAILED")

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""three_processes.py [--jobs 300] [--lease 5000] [--seed N] : three gleaner processes on one queue, and the
+"""three_processes.py [--jobs 300] [--lease 5000] [--members 1|3] [--seed N] : three gleaner processes on one queue, and the
 application, which votes, comments and deletes on the same submissions with mongoose. One process is killed
 (kill -9) while it has pages in work. In the end: each job claimed once, those of the killed process twice,
-none pending, no vote or comment lost, nothing deleted that came back, one content document a page.
+none pending, no vote or comment lost, nothing deleted that came back, one content document a page. With three
+members the server is a replica set, and its primary steps down besides.
 
 The site knows the processes by their User-Agent and keeps the victim waiting from its 12th page on, so it
 dies with work in its hands on any machine. Needs node and `./dev mongoose` once (tests/mongoose)."""
 import argparse, collections, http.server, json, os, random, shutil, subprocess, sys, tempfile, threading, time
 from campaign import Mongod, gleaner, skip, wait_for
+from campaign_mongo import ReplicaSet
 
 APPLICATION = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../mongoose/application.mjs")
 VICTIM, OTHERS = "one", ("two", "three")
@@ -108,13 +110,15 @@ def main():
     a = argparse.ArgumentParser()
     a.add_argument("--jobs", type=int, default=300)
     a.add_argument("--lease", type=int, default=5000)
+    a.add_argument("--members", type=int, choices=[1, 3], default=1)
     a.add_argument("--seed", type=int, default=random.randrange(1, 1 << 30))
     a = a.parse_args()
     node = shutil.which("node")
     if not node or not os.path.isdir(os.path.join(os.path.dirname(APPLICATION), "node_modules/mongoose")):
         skip("needs node and mongoose (`./dev mongoose` installs it)")
-    mongod, site, home, started = Mongod(), Site(), tempfile.mkdtemp(prefix="gleaner-three-"), []
-    print(f"seed={a.seed} jobs={a.jobs} lease={a.lease}", flush=True)
+    site, home, started = Site(), tempfile.mkdtemp(prefix="gleaner-three-"), []
+    mongod = Mongod() if a.members == 1 else ReplicaSet(home)
+    print(f"seed={a.seed} jobs={a.jobs} lease={a.lease} members={a.members}", flush=True)
     try:
         application = subprocess.Popen([node, APPLICATION, mongod.uri, site.url, str(a.jobs), str(a.seed)], stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, text=True)
@@ -128,6 +132,8 @@ def main():
         application.stdin.write(f"killed {victim.pid}\n")
         application.stdin.flush()
         held = answer(application, "held")
+        if a.members == 3:
+            print(f"member {mongod.step_down()} steps down", flush=True)
         at = time.monotonic()
         report = answer(application, "report")
         print(f"killed with {len(site.held)} pages in flight, {len(held)} on lease; all over {time.monotonic() - at:.1f} s later")

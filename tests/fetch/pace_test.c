@@ -150,6 +150,40 @@ Test(pace, a_host_that_came_to_us_is_asked)
     rig_expect(&rig, "/ok", FETCH_OK, 200, "");
 }
 
+/* Ours for so many questions more. */
+static _Atomic int questions_left;
+
+static bool ask_leaving_owner(void *ctx, const char *name, size_t len)
+{
+    (void)ctx;
+    (void)name;
+    (void)len;
+    return atomic_fetch_sub_explicit(&questions_left, 1, memory_order_relaxed) > 0;
+}
+
+Test(pace, a_host_that_goes_while_its_connection_is_made_is_not_asked)
+{
+    rig.options.may_start = ask_leaving_owner;
+    atomic_store_explicit(&questions_left, 1, memory_order_relaxed);
+    rig_engine(&rig);
+    struct fetch_result *r = rig_fetch(&rig, rig_url(&rig, 0, "/ok"));
+    cr_expect_eq(r->fetch_class, FETCH_THROTTLED);
+    cr_expect_eq(r->http_status, 0);
+    cr_expect_gt(r->retry_after_ms, 0, "soon again");
+    fetch_result_free(&r);
+    cr_expect_eq(http_fixture_log(&rig.http, 0, entries, 10), 0);
+}
+
+Test(pace, the_robots_txt_of_a_host_that_goes_is_not_asked_for)
+{
+    rig.options.may_start = ask_leaving_owner;
+    rig.options.use_robots = true;
+    atomic_store_explicit(&questions_left, 1, memory_order_relaxed);
+    rig_engine(&rig);
+    rig_expect(&rig, "/ok", FETCH_THROTTLED, 0, "belongs to another process");
+    cr_expect_eq(http_fixture_log(&rig.http, 0, entries, 10), 0);
+}
+
 Test(pace, a_redirect_to_nowhere_is_no_reason_to_ask_again)
 {
     rig_engine(&rig);

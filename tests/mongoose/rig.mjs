@@ -52,14 +52,22 @@ export class Rig {
         return child;
     }
 
-    async mongod() {
-        const port = await freePort();
+    /** A server alone, or a replica set of one. */
+    async mongod(kind = 'alone') {
+        const port = await freePort(), more = kind === 'alone' ? [] : ['--replSet', 'rs', '--oplogSize', '64'];
         const data = path.join(this.home, 'mongod');
         mkdirSync(data);
         const child = this.start(process.env.MONGOD, ['--dbpath', data, '--port', port, '--bind_ip', '127.0.0.1', '--nounixsocket',
-            '--wiredTigerCacheSizeGB', '0.25'], { stdio: ['ignore', 'ignore', 'pipe'] });
+            '--wiredTigerCacheSizeGB', '0.25', ...more], { stdio: ['ignore', 'ignore', 'pipe'] });
         await until('mongod', () => { if (child.exitCode !== null) throw new Error('mongod ended'); return listens(port); });
-        return `mongodb://127.0.0.1:${port}/bambisleep`;
+        const uri = `mongodb://127.0.0.1:${port}/bambisleep`;
+        if (kind === 'alone') return uri;
+        const { default: mongoose } = await import('mongoose');
+        const connection = await mongoose.createConnection(`${uri}?directConnection=true`).asPromise();
+        await connection.db.admin().command({ replSetInitiate: { _id: 'rs', members: [{ _id: 0, host: `127.0.0.1:${port}` }] } });
+        await until('a primary', async () => (await connection.db.admin().command({ hello: 1 })).isWritablePrimary);
+        await connection.close();
+        return `${uri}?replicaSet=rs`;
     }
 
     async site() {
