@@ -145,8 +145,12 @@ int main(int argc, char **argv)
                 fill_links(jobs, urls, PAGES * LINKS_A_PAGE, next_url);
                 next_url += PAGES * LINKS_A_PAGE;
                 settle(queue,
-                       &(struct store_settlement){documents, PAGES, jobs, PAGES * LINKS_A_PAGE,
-                                                  outcomes, PAGES},
+                       &(struct store_settlement){.documents = documents,
+                                                  .document_count = PAGES,
+                                                  .links = jobs,
+                                                  .link_count = PAGES * LINKS_A_PAGE,
+                                                  .outcomes = outcomes,
+                                                  .outcome_count = PAGES},
                        &whole, round);
             } else {
                 settle(queue,

@@ -152,6 +152,18 @@ enum gleaner_status store_documents(struct store *store, const char *collection,
     return checked(store)->ops->documents(store, collection, row, ctx, error);
 }
 
+enum gleaner_status store_documents_get(struct store *store, const char *collection,
+                                        const uint8_t (*ids)[STORE_ID_BYTES], size_t count,
+                                        const char *const *fields,
+                                        bool (*row)(void *ctx, const char *collection,
+                                                    const uint8_t *bson, uint32_t len),
+                                        void *ctx, struct base_error *error)
+{
+    return count == 0 ? GLEANER_OK
+                      : checked(store)->ops->documents_get(store, collection, ids, count, fields,
+                                                           row, ctx, error);
+}
+
 enum gleaner_status store_document_count(struct store *store, const char *collection, uint64_t *out,
                                          struct base_error *error)
 {

@@ -77,11 +77,24 @@ struct store_outcome {
     uint32_t results_len;
 };
 
+/* A date of a stored document that is renewed, the rest of it untouched: its page was asked for
+ * again and has not changed. A document that is not there, or has no such date, stays so. */
+struct store_touch {
+    const char *collection;
+    uint8_t id[STORE_ID_BYTES];
+    const char *field; /* at the top of the document */
+    int64_t ms_since_1970;
+};
+
 /* Everything that one batch of work changes, in one call. Bodies apply it in this order, as
- * atomically as they can (SQLite: one transaction): documents, links, outcomes. */
+ * atomically as they can (SQLite: one transaction): documents, touches, links, outcomes. */
 struct store_settlement {
     const struct store_document *documents;
     size_t document_count;
+    /* Of little weight: a tiered store whose remote is away lets them go, and the documents only
+     * look older than they are. */
+    const struct store_touch *touches;
+    size_t touch_count;
     const struct store_job *links; /* enqueued if absent */
     size_t link_count;
     const struct store_outcome *outcomes;
@@ -90,6 +103,7 @@ struct store_settlement {
 struct store_settled {
     uint64_t documents_new, documents_replaced, documents_spooled;
     uint64_t documents_refused; /* wrong by themselves (too large, say); the others were written */
+    uint64_t documents_touched; /* an embedded store may count one that had that very date */
     uint64_t links_new;
     uint64_t outcomes_stale; /* token no longer valid: somebody else has the job; nothing changed */
 };
@@ -208,6 +222,17 @@ GLEANER_MUST_CHECK enum gleaner_status
 store_documents(struct store *store, const char *collection,
                 bool (*row)(void *ctx, const char *collection, const uint8_t *bson, uint32_t len),
                 void *ctx, struct base_error *error);
+/**
+ * Documents by their ids: `row` is called for each that is there, in any order, with BSON that
+ * holds `_id` and at least the top-level `fields` (NULL-terminated; NULL = all). `ids` NULL: any
+ * `count` documents. On a tiered store those that wait in the spool are as good as absent.
+ * `row` calls nothing of this room: a lock may be held. False ends it.
+ */
+GLEANER_MUST_CHECK enum gleaner_status store_documents_get(
+    struct store *store, const char *collection, const uint8_t (*ids)[STORE_ID_BYTES], size_t count,
+    const char *const *fields,
+    bool (*row)(void *ctx, const char *collection, const uint8_t *bson, uint32_t len), void *ctx,
+    struct base_error *error);
 GLEANER_MUST_CHECK enum gleaner_status store_document_count(struct store *store,
                                                             const char *collection, uint64_t *out,
                                                             struct base_error *error);

@@ -62,6 +62,16 @@ struct store_ops {
                                      bool (*row)(void *ctx, const char *collection,
                                                  const uint8_t *bson, uint32_t len),
                                      void *ctx, struct base_error *error);
+    enum gleaner_status (*documents_get)(struct store *store, const char *collection,
+                                         const uint8_t (*ids)[STORE_ID_BYTES], size_t count,
+                                         const char *const *fields,
+                                         bool (*row)(void *ctx, const char *collection,
+                                                     const uint8_t *bson, uint32_t len),
+                                         void *ctx, struct base_error *error);
+    /* The touches of settle alone: the tiered store uses it on the remote. */
+    enum gleaner_status (*touch_documents)(struct store *store, const struct store_touch *touches,
+                                           size_t count, struct store_settled *out,
+                                           struct base_error *error);
     enum gleaner_status (*document_count)(struct store *store, const char *collection,
                                           uint64_t *out, struct base_error *error);
     enum gleaner_status (*meta_put)(struct store *store, const char *name, const char *value,

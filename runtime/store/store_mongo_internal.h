@@ -8,6 +8,7 @@
  *   store_mongo_clock.c      the server's clock, tokens
  *   store_mongo_documents.c  writing documents (the hot path: raw BSON, no encoding)
  *   store_mongo_read.c       walking and counting documents
+ *   store_mongo_touch.c      documents by id, and renewing their dates
  *   store_mongo_queue.c      queues: names of a job's fields, opening, enqueue, drop
  *   store_mongo_fields.c     what the commands on jobs have in common
  *   store_mongo_list.c       counting and listing jobs
@@ -190,6 +191,16 @@ enum gleaner_status store_mongo_documents(struct store *store, const char *colle
                                           bool (*row)(void *ctx, const char *collection,
                                                       const uint8_t *bson, uint32_t len),
                                           void *ctx, struct base_error *error);
+enum gleaner_status store_mongo_documents_get(struct store *store, const char *collection,
+                                              const uint8_t (*ids)[STORE_ID_BYTES], size_t count,
+                                              const char *const *fields,
+                                              bool (*row)(void *ctx, const char *collection,
+                                                          const uint8_t *bson, uint32_t len),
+                                              void *ctx, struct base_error *error);
+enum gleaner_status store_mongo_touch_documents(struct store *store,
+                                                const struct store_touch *touches, size_t count,
+                                                struct store_settled *out,
+                                                struct base_error *error);
 enum gleaner_status store_mongo_document_count(struct store *store, const char *collection,
                                                uint64_t *out, struct base_error *error);
 enum gleaner_status store_mongo_hosts_note(struct store *store, const struct store_host *hosts,
@@ -212,5 +223,8 @@ enum gleaner_status store_mongo_insert_jobs(const struct mongo_op *op, struct mo
 enum gleaner_status store_mongo_put_documents(const struct mongo_op *op,
                                               const struct store_document *documents, size_t count,
                                               struct store_settled *out);
+enum gleaner_status store_mongo_put_touches(const struct mongo_op *op,
+                                            const struct store_touch *touches, size_t count,
+                                            struct store_settled *out);
 
 #endif

@@ -300,6 +300,9 @@ enum gleaner_status store_mongo_settle(struct store_queue *base,
     enum gleaner_status status =
         store_mongo_put_documents(&op, settlement->documents, settlement->document_count, out);
     if (status == GLEANER_OK) {
+        status = store_mongo_put_touches(&op, settlement->touches, settlement->touch_count, out);
+    }
+    if (status == GLEANER_OK) {
         status = store_mongo_insert_jobs(&op, queue, settlement->links, settlement->link_count,
                                          &out->links_new);
     }

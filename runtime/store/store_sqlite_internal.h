@@ -33,6 +33,8 @@ enum store_sql {
     SQL_COLLECTION_SUM,
     SQL_DOCUMENT_INSERT,
     SQL_DOCUMENT_REPLACE,
+    SQL_DOCUMENT_GET,
+    SQL_DOCUMENT_ANY,
     SQL_QUEUE_GET,
     SQL_QUEUE_ADD,
     SQL_QUEUE_LOAD,
@@ -200,6 +202,22 @@ enum gleaner_status store_sqlite_meta_put(struct store *store, const char *name,
                                           struct base_error *error);
 enum gleaner_status store_sqlite_meta_get(struct store *store, const char *name,
                                           struct base_buffer *out, struct base_error *error);
+
+/* ---- store_sqlite_touch.c ---- */
+
+enum gleaner_status store_sqlite_documents_get(struct store *store, const char *collection,
+                                               const uint8_t (*ids)[STORE_ID_BYTES], size_t count,
+                                               const char *const *fields,
+                                               bool (*row)(void *ctx, const char *collection,
+                                                           const uint8_t *bson, uint32_t len),
+                                               void *ctx, struct base_error *error);
+enum gleaner_status store_touch_locked(struct store_sqlite *s, const struct store_touch *touches,
+                                       size_t count, struct store_settled *out,
+                                       struct base_error *error);
+enum gleaner_status store_sqlite_touch_documents(struct store *store,
+                                                 const struct store_touch *touches, size_t count,
+                                                 struct store_settled *out,
+                                                 struct base_error *error);
 
 /* ---- store_sqlite_hosts.c ---- */
 

@@ -58,6 +58,9 @@ const char *const store_sql_text[SQL_STATEMENT_COUNT] = {
                             " VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     [SQL_DOCUMENT_REPLACE] = "UPDATE documents SET url = ?3, bson = ?4"
                              " WHERE collection = ?1 AND id = ?2 AND bson <> ?4",
+    [SQL_DOCUMENT_GET] = "SELECT id, bson, rowid FROM documents"
+                         " WHERE collection = ?1 AND id = ?2",
+    [SQL_DOCUMENT_ANY] = "SELECT id, bson FROM documents WHERE collection = ?1 LIMIT ?2",
 
     [SQL_QUEUE_GET] = "SELECT id FROM queues WHERE name = ?1",
     [SQL_QUEUE_ADD] = "INSERT INTO queues(name) VALUES(?1)",

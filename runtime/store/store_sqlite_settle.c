@@ -154,6 +154,9 @@ static enum gleaner_status settle_locked(struct store_sqlite *s, struct sqlite_q
         status = put(s, settlement->documents, settlement->document_count, out, error);
     }
     if (status == GLEANER_OK) {
+        status = store_touch_locked(s, settlement->touches, settlement->touch_count, out, error);
+    }
+    if (status == GLEANER_OK) {
         status = store_jobs_insert_locked(s, queue, &row, settlement->links, settlement->link_count,
                                           &out->links_new, error);
     }

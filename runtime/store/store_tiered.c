@@ -168,6 +168,7 @@ static const struct store_ops tiered_ops = {
     .queue_names = tiered_queue_names,
     .write_documents = store_tiered_write_documents,
     .documents = store_tiered_documents,
+    .documents_get = store_tiered_documents_get,
     .document_count = store_tiered_document_count,
     .meta_put = tiered_meta_put,
     .meta_get = tiered_meta_get,

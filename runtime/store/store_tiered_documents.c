@@ -77,6 +77,19 @@ static enum gleaner_status write_remote(struct store_tiered *tiered, struct part
     return status;
 }
 
+/* Dates are let go when the remote cannot take them: see store_settlement.touches. */
+static void touch_remote(struct store_tiered *tiered, const struct store_settlement *settlement,
+                         struct store_settled *out)
+{
+    struct base_error error = {0};
+    if (settlement->touch_count > 0 && tiered->remote_is_up(tiered->remote_ctx) &&
+        tiered->remote->ops->touch_documents(tiered->remote, settlement->touches,
+                                             settlement->touch_count, out, &error) != GLEANER_OK) {
+        base_log_debug("store", "event=dates_not_renewed count=%zu reason=\"%s\"",
+                       settlement->touch_count, error.message);
+    }
+}
+
 typedef enum gleaner_status (*settle_locally)(void *target,
                                               const struct store_settlement *settlement,
                                               struct store_settled *out, struct base_error *error);
@@ -89,10 +102,12 @@ static enum gleaner_status settle_both(struct store_tiered *tiered, settle_local
     struct store_settlement rest = *settlement;
     struct store_settled before = *out;
     enum gleaner_status status = GLEANER_OK;
+    rest.touch_count = 0; /* the local store has no documents */
     if (rest.document_count > 0 && tiered->remote_is_up(tiered->remote_ctx)) {
         status = write_remote(tiered, &parted, &rest, out, error);
     }
     if (status == GLEANER_OK) {
+        touch_remote(tiered, settlement, out);
         status = local(target, &rest, out, error);
     }
     if (status != GLEANER_OK) {
@@ -187,6 +202,23 @@ enum gleaner_status store_tiered_documents(struct store *store, const char *coll
         status = store_spool_walk(tiered->local, collection, row, ctx, error);
     }
     return status;
+}
+
+enum gleaner_status store_tiered_documents_get(struct store *store, const char *collection,
+                                               const uint8_t (*ids)[STORE_ID_BYTES], size_t count,
+                                               const char *const *fields,
+                                               bool (*row)(void *ctx, const char *collection,
+                                                           const uint8_t *bson, uint32_t len),
+                                               void *ctx, struct base_error *error)
+{
+    struct store_tiered *tiered = store_tiered_of(store);
+    struct walking walking = {.tiered = tiered, .row = row, .ctx = ctx, .error = error};
+    if (!tiered->remote_is_up(tiered->remote_ctx)) {
+        return base_error_set(error, GLEANER_E_DOWN, "the documents' server is away");
+    }
+    enum gleaner_status status = tiered->remote->ops->documents_get(
+        tiered->remote, collection, ids, count, fields, remote_row, &walking, error);
+    return status != GLEANER_OK ? status : walking.status;
 }
 
 enum gleaner_status store_tiered_document_count(struct store *store, const char *collection,

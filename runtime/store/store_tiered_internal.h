@@ -55,6 +55,12 @@ enum gleaner_status store_tiered_documents(struct store *store, const char *coll
                                            bool (*row)(void *ctx, const char *collection,
                                                        const uint8_t *bson, uint32_t len),
                                            void *ctx, struct base_error *error);
+enum gleaner_status store_tiered_documents_get(struct store *store, const char *collection,
+                                               const uint8_t (*ids)[STORE_ID_BYTES], size_t count,
+                                               const char *const *fields,
+                                               bool (*row)(void *ctx, const char *collection,
+                                                           const uint8_t *bson, uint32_t len),
+                                               void *ctx, struct base_error *error);
 enum gleaner_status store_tiered_document_count(struct store *store, const char *collection,
                                                 uint64_t *out, struct base_error *error);
 

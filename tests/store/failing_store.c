@@ -45,6 +45,28 @@ static enum gleaner_status documents(struct store *store, const char *collection
     return store_documents(failing_of(store)->inner, collection, row, ctx, error);
 }
 
+static enum gleaner_status
+documents_get(struct store *store, const char *collection, const uint8_t (*ids)[STORE_ID_BYTES],
+              size_t count, const char *const *fields,
+              bool (*row)(void *ctx, const char *collection, const uint8_t *bson, uint32_t len),
+              void *ctx, struct base_error *error)
+{
+    return store_documents_get(failing_of(store)->inner, collection, ids, count, fields, row, ctx,
+                               error);
+}
+
+static enum gleaner_status touch_documents(struct store *store, const struct store_touch *touches,
+                                           size_t count, struct store_settled *out,
+                                           struct base_error *error)
+{
+    struct failing_store *failing = failing_of(store);
+    if (atomic_load(&failing->mode) != FAILING_NOT) {
+        return base_error_set(error, (enum gleaner_status)atomic_load(&failing->status),
+                              "told to fail");
+    }
+    return failing->inner->ops->touch_documents(failing->inner, touches, count, out, error);
+}
+
 static enum gleaner_status document_count(struct store *store, const char *collection,
                                           uint64_t *out, struct base_error *error)
 {
@@ -67,6 +89,8 @@ static const struct store_ops failing_ops = {
     .describe = describe,
     .write_documents = write_documents,
     .documents = documents,
+    .documents_get = documents_get,
+    .touch_documents = touch_documents,
     .document_count = document_count,
 };
 

@@ -47,7 +47,12 @@ static void work_on(struct store_queue *queue, const struct store_job *job)
     }
     const struct store_outcome done = {
         .key = job->key, .token = job->token, .kind = STORE_DONE, .error_class = "", .reason = ""};
-    const struct store_settlement settlement = {documents, 3, links, 3, &done, 1};
+    const struct store_settlement settlement = {.documents = documents,
+                                                .document_count = 3,
+                                                .links = links,
+                                                .link_count = 3,
+                                                .outcomes = &done,
+                                                .outcome_count = 1};
     must(store_settle(queue, &settlement, &settled, &error));
     dprintf(STDOUT_FILENO, "%llu\n", (unsigned long long)n);
 }
