@@ -27,6 +27,8 @@ static const struct figure figures_table[] = {
     { "process", "uptime_ms", "uptime_milliseconds", "age of this process' work", KIND_GAUGE, FIGURE_U64, NEED_NOTHING, AT(uptime_ms) },
     { "pages", "processed", "pages_total", "pages given to a module", KIND_COUNTER, FIGURE_U64, NEED_NOTHING, AT(workers.pages) },
     { "pages", "redirects", "redirects_total", "redirects seen", KIND_COUNTER, FIGURE_U64, NEED_NOTHING, AT(workers.redirects) },
+    { "pages", "unchanged", "pages_unchanged_total", "pages asked for again that are as they are stored (304)", KIND_COUNTER, FIGURE_U64, NEED_NOTHING, AT(workers.unchanged) },
+    { "pages", "fresh", "pages_fresh_total", "stored pages that were not asked for again", KIND_COUNTER, FIGURE_U64, NEED_NOTHING, AT(workers.fresh) },
     { "pages", "retries", "retries_total", "pages put back for another attempt", KIND_COUNTER, FIGURE_U64, NEED_NOTHING, AT(workers.retries) },
     { "pages", "in_flight", "pages_in_flight", "claimed and not settled", KIND_GAUGE, FIGURE_U64, NEED_NOTHING, AT(workers.in_flight) },
     { "pages", "module_failures", "module_failures_total", "pages a module gave up on", KIND_COUNTER, FIGURE_U64, NEED_NOTHING, AT(workers.module_failures) },

@@ -158,6 +158,7 @@ struct fetch_result {
     char *location;                          /* of FETCH_REDIRECT, or NULL */
     char *content_type;                      /* or NULL */
     char *etag, *last_modified, *robots_tag; /* or NULL */
+    bool no_store;                           /* Cache-Control says so */
     char *body;                              /* decoded by content coding; NUL-terminated */
     size_t body_len;
     uint64_t wire_bytes;

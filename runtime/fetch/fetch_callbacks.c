@@ -77,6 +77,29 @@ static const struct {
     {"x-robots-tag", 12, FIELD_ROBOTS_TAG},
 };
 
+/* One of the words of a Cache-Control header (RFC 9111, 5.2), separated by commas. */
+static bool has_directive(const char *value, size_t len, const char *word)
+{
+    size_t word_len = strlen(word);
+    for (size_t at = 0; at < len;) {
+        size_t start = at;
+        while (at < len && value[at] != ',') {
+            at++;
+        }
+        size_t end = at++;
+        while (start < end && (value[start] == ' ' || value[start] == '\t')) {
+            start++;
+        }
+        while (end > start && (value[end - 1] == ' ' || value[end - 1] == '\t')) {
+            end--;
+        }
+        if (end - start == word_len && strncasecmp(value + start, word, word_len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_header(struct fetch_transfer *x, const char *line, size_t len)
 {
     const char *colon = memchr(line, ':', len);
@@ -99,7 +122,9 @@ static void read_header(struct fetch_transfer *x, const char *line, size_t len)
             return;
         }
     }
-    if (name_len == 14 && strncasecmp(line, "content-length", 14) == 0) {
+    if (name_len == 13 && strncasecmp(line, "cache-control", 13) == 0) {
+        x->box->result.no_store |= has_directive(value, value_len, "no-store");
+    } else if (name_len == 14 && strncasecmp(line, "content-length", 14) == 0) {
         x->announced = strtoull(value, NULL, 10);
     } else if (name_len == 16 && strncasecmp(line, "content-encoding", 16) == 0) {
         x->coded = true;
@@ -117,6 +142,7 @@ static void begin_headers(struct fetch_transfer *x)
     x->announced = 0;
     x->coded = false;
     x->retry_after_ms = 0;
+    x->box->result.no_store = false;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)

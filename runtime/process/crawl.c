@@ -142,7 +142,8 @@ static enum exit_code judge(struct crawl *crawl, const struct admin_figures *fig
                        (unsigned long long)figures->spool.documents, drain);
         return EXIT_SPOOLED;
     }
-    if (figures->workers.pages == 0 && admin_failures(figures) > 0) {
+    uint64_t stored_before = figures->workers.unchanged + figures->workers.fresh;
+    if (figures->workers.pages + stored_before == 0 && admin_failures(figures) > 0) {
         (void)snprintf(how, how_size, "no page could be fetched");
         return EXIT_NO_PAGE;
     }

@@ -75,12 +75,18 @@ static void format_line(const struct progress *progress, const struct admin_figu
 {
     char database[300];
     admin_describe_database(figures, database, sizeof database);
+    char stored[60] = "";
     uint64_t waiting = progress->counts.ready + progress->counts.waiting;
-    (void)snprintf(
-        out, out_size, "%llu pages, %.0f/s, queue %llu, in flight %llu, errors %llu, %s%s",
-        (unsigned long long)figures->workers.pages, progress->rate, (unsigned long long)waiting,
-        (unsigned long long)figures->workers.in_flight, (unsigned long long)admin_failures(figures),
-        database, figures->is_stopping ? ", stopping" : "");
+    uint64_t kept = figures->workers.unchanged + figures->workers.fresh;
+    if (kept > 0) {
+        (void)snprintf(stored, sizeof stored, ", %llu unchanged", (unsigned long long)kept);
+    }
+    (void)snprintf(out, out_size,
+                   "%llu pages%s, %.0f/s, queue %llu, in flight %llu, errors %llu, %s%s",
+                   (unsigned long long)figures->workers.pages, stored, progress->rate,
+                   (unsigned long long)waiting, (unsigned long long)figures->workers.in_flight,
+                   (unsigned long long)admin_failures(figures), database,
+                   figures->is_stopping ? ", stopping" : "");
 }
 
 /* An idle service asks its store nothing for our sake. */
@@ -118,7 +124,8 @@ void progress_tick(struct progress *progress, struct work *work)
     struct admin_figures figures;
     update_counts(progress, work, now_ns);
     admin_read(&work->sources, ADMIN_MEMORY_ONLY, &figures);
-    update_rate(progress, now_ns, figures.workers.pages);
+    update_rate(progress, now_ns,
+                figures.workers.pages + figures.workers.unchanged + figures.workers.fresh);
     char line[600];
     char painted[700];
     format_line(progress, &figures, line, sizeof line);

@@ -117,7 +117,8 @@ struct settings {
         date_variants, sitemap_urls, also_max_mb;
     bool same_host, sitemaps;
     struct setting_list also, include, exclude, include_regex, exclude_regex;
-    const char *content, *frontier;
+    const char *content, *frontier, *revisit;
+    uint64_t revisit_after_s;
 
     uint64_t concurrency, per_host, delay_ms, fetchers, http_connect_ms, first_byte_ms, total_ms,
         max_body_bytes, max_header_bytes, max_redirects, max_delay_ms;

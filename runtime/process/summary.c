@@ -115,9 +115,15 @@ static void print_text(FILE *out, const struct work *work, const struct admin_fi
     print_bytes(f->fetch.wire_bytes, wire, sizeof wire);
     print_bytes(f->fetch.body_bytes, body, sizeof body);
     (void)fprintf(out, "%s\n", how_it_ended);
-    (void)fprintf(out, "pages      %llu in %.1f s (%.1f a second), %llu redirects\n",
+    (void)fprintf(out, "pages      %llu in %.1f s (%.1f a second), %llu redirects",
                   (unsigned long long)f->workers.pages, (double)f->uptime_ms / 1000, f->pages_per_s,
                   (unsigned long long)f->workers.redirects);
+    if (f->workers.unchanged + f->workers.fresh > 0) {
+        (void)fprintf(out, "; stored before: %llu unchanged, %llu not asked for",
+                      (unsigned long long)f->workers.unchanged,
+                      (unsigned long long)f->workers.fresh);
+    }
+    (void)fputc('\n', out);
     (void)fprintf(out, "documents  %llu new, %llu replaced",
                   (unsigned long long)f->workers.documents_new,
                   (unsigned long long)f->workers.documents_replaced);

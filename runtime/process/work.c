@@ -157,6 +157,24 @@ uint32_t work_threads(const struct settings *settings)
                                   : 1;
 }
 
+static enum worker_revisit revisit_of(const struct settings *s)
+{
+    return strcmp(s->revisit, "never") == 0    ? WORKER_REVISIT_NEVER
+           : strcmp(s->revisit, "always") == 0 ? WORKER_REVISIT_ALWAYS
+                                               : WORKER_REVISIT_CONDITIONAL;
+}
+
+/* What makes another document of the same page. */
+static uint64_t hash_of_module_settings(const struct settings *s)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < s->module_settings.count; i++) {
+        const char *text = s->module_settings.items[i];
+        hash = hash * 31 + base_hash64(text, strlen(text));
+    }
+    return hash;
+}
+
 enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
                                        struct base_error *error)
 {
@@ -173,6 +191,9 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
         .collection = s->collection,
         .markdown = strcmp(s->content, "markdown") == 0,
         .is_crawl = kind == WORK_CRAWL,
+        .revisit = revisit_of(s),
+        .revisit_after_ms = s->revisit_after_s * 1000,
+        .settings_hash = hash_of_module_settings(s),
         .shares = work->shares,
         .sitemap_urls = s->sitemap_urls,
         .max_pages = live.max_pages,

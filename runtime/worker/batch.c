@@ -10,7 +10,10 @@ enum gleaner_status batch_init(struct batch *batch, size_t cap)
     document_list_init(&batch->documents);
     batch->outcomes = calloc(cap, sizeof(*batch->outcomes));
     batch->jobs = calloc(cap, sizeof(struct held_job *));
-    return batch->outcomes != NULL && batch->jobs != NULL ? GLEANER_OK : GLEANER_E_NOMEM;
+    batch->touches = calloc(cap, sizeof(*batch->touches));
+    return batch->outcomes != NULL && batch->jobs != NULL && batch->touches != NULL
+               ? GLEANER_OK
+               : GLEANER_E_NOMEM;
 }
 
 void batch_fini(struct batch *batch)
@@ -20,6 +23,7 @@ void batch_fini(struct batch *batch)
     base_arena_fini(&batch->arena);
     free(batch->outcomes);
     free(batch->jobs);
+    free(batch->touches);
     free(batch->resolved);
     free(batch->hosts);
     *batch = (struct batch){0};
@@ -47,6 +51,13 @@ void batch_add(struct worker *worker, struct held_job *held, const struct store_
     batch->jobs[batch->count++] = held;
 }
 
+void batch_touch(struct batch *batch, const struct store_touch *touch)
+{
+    if (batch->touch_count < batch->cap) {
+        batch->touches[batch->touch_count++] = *touch;
+    }
+}
+
 /* The fetchers run dry and the queue has nothing due: this batch's links may be the supply; and
  * when nothing is under way at all, there is nothing to wait for. */
 static bool is_awaited(const struct worker_group *group, const struct batch *batch)
@@ -62,6 +73,11 @@ static bool is_large(const struct worker_group *group, const struct batch *batch
     return batch->count >= group->options.batch_pages ||
            batch->documents.offset + batch->result_bytes >= group->options.batch_bytes ||
            batch->links.count >= BATCH_MAX_LINKS;
+}
+
+bool batch_is_large(const struct worker *worker)
+{
+    return is_large(worker->group, &worker->batch);
 }
 
 bool batch_is_due(const struct worker *worker, uint64_t now_ns)
@@ -149,6 +165,7 @@ static void forget(struct worker *worker)
     struct batch *batch = &worker->batch;
     held_remove_all(&worker->group->held, batch->jobs, batch->count);
     batch->count = 0;
+    batch->touch_count = 0;
     batch->oldest_ns = 0;
     batch->result_bytes = 0;
     batch->tapped = 0;
@@ -219,6 +236,8 @@ bool batch_settle(struct worker *worker)
     struct store_settlement settlement = {
         .documents = batch->resolved,
         .document_count = batch->documents.count,
+        .touches = batch->touches,
+        .touch_count = batch->touch_count,
         .links = batch->links.jobs,
         .link_count = batch->links.count,
         .outcomes = batch->outcomes,

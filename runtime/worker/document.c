@@ -70,9 +70,9 @@ void document_list_truncate(struct document_list *list, size_t first)
     }
 }
 
-static bool make_room(struct document_list *list)
+static bool make_room_for(struct document_list *list, size_t more)
 {
-    size_t needed = list->offset + ROOM_TO_BEGIN;
+    size_t needed = list->offset + more;
     if (needed <= list->bytes_len) {
         return true;
     }
@@ -83,6 +83,38 @@ static bool make_room(struct document_list *list)
         list->bytes_len = len;
     }
     return bytes != NULL;
+}
+
+static bool make_room(struct document_list *list)
+{
+    return make_room_for(list, ROOM_TO_BEGIN);
+}
+
+static void put_len(uint8_t *bson, uint32_t len)
+{
+    for (int i = 0; i < 4; i++) {
+        bson[i] = (uint8_t)(len >> (8 * i));
+    }
+}
+
+/* The fields go before its last byte; whatever documents are behind it move on. */
+void document_extend(struct document_list *list, size_t index, const bson_t *more)
+{
+    struct document_ref *ref = &list->refs[index];
+    size_t end = ref->offset + ref->len - 1;
+    uint32_t added = more->len - 5; /* without length and last byte */
+    if (ref->len + added > DOCUMENT_MAX_BYTES || !make_room_for(list, added)) {
+        return;
+    }
+    memmove(list->bytes + end + added, list->bytes + end, list->offset - end);
+    memcpy(list->bytes + end, bson_get_data(more) + 4, added);
+    ref->len += added;
+    put_len(list->bytes + ref->offset, ref->len);
+    for (size_t i = index + 1; i < list->count; i++) {
+        list->refs[i].offset += added;
+    }
+    list->offset += added;
+    open_writer(list);
 }
 
 static struct document_ref *new_ref(struct document_list *list)

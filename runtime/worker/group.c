@@ -40,6 +40,7 @@ static void worker_fini(struct worker *worker)
     base_buffer_fini(&task->repaired);
     base_buffer_fini(&worker->decoded);
     store_jobs_fini(&worker->claimed);
+    base_arena_fini(&worker->visits.arena);
     batch_fini(&worker->batch);
 }
 
@@ -211,6 +212,8 @@ void worker_group_read_stats(struct worker_group *group, struct worker_stats *ou
         .retries = base_counter_get(&group->retries),
         .postponed = base_counter_get(&group->postponed),
         .poisoned = base_counter_get(&group->poisoned),
+        .unchanged = base_counter_get(&group->unchanged),
+        .fresh = base_counter_get(&group->fresh),
         .settle_errors = base_counter_get(&group->settle_errors),
         .in_flight = held_count(&group->held),
         .settle_p50_ns = base_histogram_quantile(&group->settle_ns, 0.50),

@@ -153,6 +153,47 @@ static void accept_page(struct worker *worker, struct held_job *held)
     batch_add(worker, held, &outcome);
 }
 
+/* It is as it is stored, so it leads where it led. When its document is gone (or the store cannot
+ * be asked), the job is claimed again, and the page fetched whole. False: it has another outcome.
+ */
+static bool keep_stored(struct worker *worker, struct held_job *held)
+{
+    if (!revisit_read_links(worker, held)) {
+        page_release(worker, held);
+        return false;
+    }
+    if (!add_links(worker, held)) {
+        fail(worker, held, false, 0, "memory", "no memory for the page's links");
+        return false;
+    }
+    return true;
+}
+
+static void accept_unchanged(struct worker *worker, struct held_job *held)
+{
+    struct store_outcome outcome;
+    done(held, &outcome);
+    if (!held->is_conditional) { /* an answer to nobody's question */
+        batch_add(worker, held, &outcome);
+    } else if (keep_stored(worker, held)) {
+        outcome.content_found = true;
+        revisit_renew(worker, held);
+        base_counter_add(&worker->group->unchanged, 1);
+        batch_add(worker, held, &outcome);
+    }
+}
+
+void page_leave(struct worker *worker, struct held_job *held)
+{
+    struct store_outcome outcome;
+    done(held, &outcome);
+    if (keep_stored(worker, held)) {
+        outcome.error_class = "fresh";
+        base_counter_add(&worker->group->fresh, 1);
+        batch_add(worker, held, &outcome);
+    }
+}
+
 static void reject_page(struct worker *worker, struct held_job *held, bool permanent)
 {
     struct gleaner_task *task = &worker->task;
@@ -239,9 +280,12 @@ static void process_body(struct worker *worker, struct held_job *held, struct fe
     }
     fill_page(worker, held, result, body, charset, &page);
     enum gleaner_verdict verdict = run_module(worker, held, &use, &page);
-    module_release(group->options.modules, &use);
     worker->task.noindex |= robots_tag_has(result->robots_tag, "noindex");
     worker->task.nofollow |= robots_tag_has(result->robots_tag, "nofollow");
+    if (verdict == GLEANER_PAGE_DONE && !worker->task.noindex) {
+        revisit_note(worker, held, result, use.module);
+    }
+    module_release(group->options.modules, &use);
     if (verdict == GLEANER_PAGE_DONE || verdict == GLEANER_PAGE_SKIPPED) {
         accept_page(worker, held);
     } else if (verdict == MODULE_PAGE_CRASHED) {
@@ -330,8 +374,7 @@ void page_process(struct worker *worker, struct fetch_result *result)
         follow_redirect(worker, held, result);
         break;
     case FETCH_NOT_MODIFIED:
-        done(held, &outcome);
-        batch_add(worker, held, &outcome);
+        accept_unchanged(worker, held);
         break;
     case FETCH_CANCELLED:
         page_release(worker, held);

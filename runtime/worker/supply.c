@@ -36,14 +36,26 @@ static uint32_t room_for(const struct worker_group *group, uint32_t wanted)
         return wanted;
     }
     uint64_t held = held_count(&group->held); /* acquire, before the pages */
-    uint64_t spoken_for = held + group->options.pages_before + base_counter_get(&group->pages);
+    uint64_t spoken_for = held + group->options.pages_before + base_counter_get(&group->pages) +
+                          base_counter_get(&group->unchanged);
     uint64_t left = spoken_for < max_pages ? max_pages - spoken_for : 0;
     return left < wanted ? (uint32_t)left : wanted;
 }
 
-static void submit(struct worker *worker, const struct store_job *job, uint64_t now_ns)
+/* Many in a row make a batch: its links must not pile up. */
+static void leave(struct worker *worker, struct held_job *held)
+{
+    if (batch_is_large(worker) && !batch_settle(worker)) {
+        page_release(worker, held);
+        return;
+    }
+    page_leave(worker, held);
+}
+
+static void submit(struct worker *worker, size_t index, uint64_t now_ns)
 {
     struct worker_group *group = worker->group;
+    const struct store_job *job = &worker->claimed.jobs[index];
     uint32_t crashes = suspects_crashes(group->suspects, job);
     struct held_job *held = held_add(&group->held, job, now_ns);
     if (held == NULL) {
@@ -59,6 +71,11 @@ static void submit(struct worker *worker, const struct store_job *job, uint64_t 
         .follow_redirects = !group->options.is_crawl || sitemap_is_one(job),
         .ignore_robots = sitemap_is_one(job) && sitemap_is_robots(job->url),
     };
+    if (revisit_choose(worker, index, &request) == REVISIT_LEAVE) {
+        leave(worker, held);
+        return;
+    }
+    held->is_conditional = request.etag != NULL || request.last_modified != NULL;
     atomic_fetch_add_explicit(&group->in_engine, 1, memory_order_relaxed);
     if (fetch_submit(group->options.fetch, &request) != GLEANER_OK) {
         atomic_fetch_sub_explicit(&group->in_engine, 1, memory_order_relaxed);
@@ -143,8 +160,9 @@ static uint64_t claim_and_submit(struct worker *worker, uint32_t wanted, uint64_
         return claim_failed(group, status, &error);
     }
     trouble_over(&group->claiming, "claim");
+    revisit_look(worker);
     for (size_t i = 0; i < worker->claimed.count; i++) {
-        submit(worker, &worker->claimed.jobs[i], now_ns);
+        submit(worker, i, now_ns);
     }
     atomic_store_explicit(&group->is_hungry, worker->claimed.count < asked, memory_order_relaxed);
     if (worker->claimed.count == 0) {

@@ -47,6 +47,14 @@ struct worker_tap {
     void *ctx;
 };
 
+/* Pages that the collection has already, when a crawl comes to them. What is not fetched leads
+ * where its document says. */
+enum worker_revisit {
+    WORKER_REVISIT_CONDITIONAL, /* fetched if they have changed since (ETag, Last-Modified) */
+    WORKER_REVISIT_ALWAYS,      /* fetched whole */
+    WORKER_REVISIT_NEVER        /* not asked for */
+};
+
 struct worker_options {
     uint32_t threads;           /* default: processors */
     struct fetch_engine *fetch; /* all borrowed */
@@ -55,14 +63,18 @@ struct worker_options {
     struct gleaner_db *db;  /* NULL without MongoDB */
     const char *collection; /* of crawl pages, default "pages" */
     bool markdown;
-    bool is_crawl;         /* redirects become links, pages are followed; ends when done */
-    uint64_t max_pages;    /* 0 = no limit */
-    uint64_t pages_before; /* of it: what an earlier process has done */
-    uint32_t batch_pages;  /* default 64 */
-    uint64_t batch_bytes;  /* default 8 MiB */
-    uint32_t batch_ms;     /* default 20: oldest page of an unsettled batch */
-    uint32_t prefetch;     /* jobs held ahead of the fetchers, default 2 x max_transfers */
-    uint32_t handle_ms;    /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
+    enum worker_revisit revisit;
+    uint64_t revisit_after_ms; /* with CONDITIONAL: one younger than this is not asked for */
+    uint64_t settings_hash;    /* of what changes the documents that modules make of a page: one
+                                  that was made with another hash is fetched whole */
+    bool is_crawl;             /* redirects become links, pages are followed; ends when done */
+    uint64_t max_pages;        /* 0 = no limit */
+    uint64_t pages_before;     /* of it: what an earlier process has done */
+    uint32_t batch_pages;      /* default 64 */
+    uint64_t batch_bytes;      /* default 8 MiB */
+    uint32_t batch_ms;         /* default 20: oldest page of an unsettled batch */
+    uint32_t prefetch;         /* jobs held ahead of the fetchers, default 2 x max_transfers */
+    uint32_t handle_ms; /* a module's deadline for one page, default 60,000 (WORKER_TIMEOUT) */
     struct worker_shares *shares; /* borrowed; the frontier is shared with other processes, and
                                      hosts belong to one at a time. NULL = it is this one's alone */
     uint64_t sitemap_urls;        /* pages that sitemaps may add in one run, default 1,000,000 */
@@ -110,6 +122,8 @@ struct worker_stats {
     uint64_t failures[FETCH_CLASS_COUNT]; /* final ones, by class */
     uint64_t module_failures, redirects, retries, settle_errors;
     uint64_t postponed, poisoned;
+    uint64_t unchanged; /* pages that were asked for and are as they are stored (304) */
+    uint64_t fresh;     /* pages that were not asked for, since they are stored */
     uint64_t in_flight; /* claimed and not settled */
     uint64_t settle_p50_ns, settle_p99_ns, handle_p50_ns, handle_p99_ns;
     bool has_given_up; /* the store failed for give_up_ms: the group ended by itself */

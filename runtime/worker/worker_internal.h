@@ -6,8 +6,9 @@
  * shows, host.c serves the module meanwhile, document.c builds BSON, batch.c settles, held.c keeps
  * the list of jobs on lease and keeper.c prolongs them, trouble.c counts how long a store fails,
  * hosts.c carries what is known of hosts between fetchers and store, shares.c says which hosts of a
- * shared frontier are ours, sitemap.c makes links of sitemaps, suspects.c remembers over a crash
- * which pages were inside a module, desk.c gives pages to modules that nobody fetched.
+ * shared frontier are ours, revisit.c knows pages that are stored already, sitemap.c makes links of
+ * sitemaps, suspects.c remembers over a crash which pages were inside a module, desk.c gives pages
+ * to modules that nobody fetched.
  */
 #ifndef WORKER_INTERNAL_H
 #define WORKER_INTERNAL_H
@@ -28,6 +29,7 @@
  */
 struct held_job {
     struct store_job job;             /* its strings live behind this struct; immutable */
+    bool is_conditional;              /* asked for with validators; set before it is submitted */
     uint64_t lease_until_ns;          /* guarded by held_list.lock */
     struct held_job *next, *previous; /* guarded by held_list.lock */
 };
@@ -75,6 +77,8 @@ struct batch {
     struct store_outcome *outcomes;
     struct held_job **jobs; /* jobs[i] belongs to outcomes[i] */
     size_t count, cap;
+    struct store_touch *touches; /* [cap]: one page, one date at most */
+    size_t touch_count;
     struct store_host *hosts; /* to be noted with it; names in the arena */
     size_t host_count, host_cap;
     struct base_arena arena;         /* classes, reasons, results */
@@ -120,6 +124,21 @@ struct gleaner_task {
 };
 #define TASK_MAGIC UINT32_C(0x6c74736b)
 
+/* What is stored of the jobs of a claim, in their order. */
+struct visit {
+    bool is_stored;
+    int64_t fetched_at_ms;
+    uint64_t made_by;                 /* 0 = not known */
+    const char *etag, *last_modified; /* NULL = none */
+};
+struct visits {
+    struct visit *visits;
+    uint8_t (*ids)[STORE_ID_BYTES];
+    size_t count;
+    struct base_arena arena; /* of all three, and the texts */
+};
+enum stored { STORED_UNKNOWN, STORED_NOTHING, STORED_SOME };
+
 struct worker {
     struct worker_group *group;
     uint32_t index;
@@ -128,6 +147,7 @@ struct worker {
     struct batch batch;
     struct base_buffer decoded; /* charset conversion */
     struct store_jobs claimed;
+    struct visits visits;
     struct trouble settling;
 };
 
@@ -159,6 +179,7 @@ struct worker_group {
     uint64_t next_claim_ns;  /* when to claim again */
     uint64_t wanted_ns;      /* supply_at() said so while somebody was supplying */
     struct trouble claiming; /* of the one who supplies; handed on with is_supplying */
+    enum stored stored;      /* the same: has the collection pages of before this run? */
 
     /* workers whose batch the store does not take: nothing is claimed meanwhile, so that what is
      * kept in memory stays bounded. relaxed: late by one claim at most */
@@ -185,6 +206,7 @@ struct worker_group {
     struct base_counter pages, documents_new, documents_replaced, documents_spooled;
     struct base_counter documents_refused, failures[FETCH_CLASS_COUNT], module_failures;
     struct base_counter redirects, retries, postponed, poisoned, settle_errors;
+    struct base_counter unchanged, fresh;
     struct base_histogram settle_ns, handle_ns;
     struct named_counter counters[GROUP_MAX_COUNTERS];
     enum gleaner_status last_status; /* guarded by wait_lock */
@@ -240,6 +262,22 @@ bool sitemap_is_robots(const char *url);
 bool sitemap_process(struct worker *worker, const struct held_job *held,
                      const struct fetch_result *result);
 
+/* revisit.c */
+/** Look up what is stored of the jobs just claimed. */
+void revisit_look(struct worker *worker);
+enum revisit_way {
+    REVISIT_FETCH, /* conditions, if any, are in the request */
+    REVISIT_LEAVE  /* it stays as it is stored */
+};
+enum revisit_way revisit_choose(struct worker *worker, size_t index, struct fetch_request *request);
+/** The links that the stored page led to, into the task; false when it is not there (any more). */
+bool revisit_read_links(struct worker *worker, const struct held_job *held);
+/** Its date is of today, with the batch. */
+void revisit_renew(struct worker *worker, const struct held_job *held);
+/** Write into the page's new document how to ask for it again. After the task is complete. */
+void revisit_note(struct worker *worker, const struct held_job *held,
+                  const struct fetch_result *result, const struct gleaner_module *module);
+
 /* trouble.c */
 /** The store failed: keep its words, log the first time, choose the next try; after give_up_ms
  *  without a success the group ends. True the first time. */
@@ -252,6 +290,8 @@ bool trouble_over(struct trouble *trouble, const char *what);
 void page_process(struct worker *worker, struct fetch_result *result);
 /** A job that killed the process again and again goes to the dead letters unseen. */
 void page_bury(struct worker *worker, struct held_job *held, uint32_t crashes);
+/** It is stored, and not asked for now. */
+void page_leave(struct worker *worker, struct held_job *held);
 /** Hand a job back untouched. */
 void page_release(struct worker *worker, struct held_job *held);
 
@@ -266,13 +306,20 @@ void document_list_reset(struct document_list *list);
 /** Forget the documents from index `first` on, and their memory's use. */
 void document_list_truncate(struct document_list *list, size_t first);
 void document_task_reset(struct gleaner_task *task);
+/** Append the fields of `more` to a committed document; without room or memory it stays as it is.
+ */
+void document_extend(struct document_list *list, size_t index, const bson_t *more);
 
 /* batch.c */
 GLEANER_MUST_CHECK enum gleaner_status batch_init(struct batch *batch, size_t cap);
 void batch_fini(struct batch *batch);
 /** Add one outcome; `held` goes over to the batch. */
 void batch_add(struct worker *worker, struct held_job *held, const struct store_outcome *outcome);
+/** At most one for each outcome. */
+void batch_touch(struct batch *batch, const struct store_touch *touch);
 char *batch_copy(struct batch *batch, const char *text);
+/** It has as much as one settlement should have. */
+bool batch_is_large(const struct worker *worker);
 bool batch_is_due(const struct worker *worker, uint64_t now_ns);
 /** The store does not take it and it must not grow further: no more pages for this worker. */
 bool batch_is_full(const struct worker *worker);

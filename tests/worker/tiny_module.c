@@ -23,6 +23,7 @@ static void begin(const struct context *c, const char *key)
 {
     if (c->host->doc_begin(c->task, NULL, key, strlen(key)) == GLEANER_OK) {
         c->host->doc_text(c->task, "url", c->page->url, c->page->url_len);
+        c->host->doc_date(c->task, "fetched_at", c->page->fetched_at_ms);
     }
 }
 
@@ -128,6 +129,16 @@ static void obey(struct context *c, const char *word)
         h->setting(c->task, "gate");
     } else if (strcmp(word, "crash") == 0) {
         raise(SIGKILL);
+    } else if (strcmp(word, "part") == 0) {
+        begin(c, "another document of the page");
+        (void)h->doc_commit(c->task);
+    } else if (strncmp(word, "listed=", 7) == 0) {
+        begin(c, c->page->url);
+        h->doc_open(c->task, "links", true);
+        h->doc_text(c->task, NULL, word + 7, strlen(word + 7));
+        h->doc_close(c->task);
+        (void)h->doc_commit(c->task);
+        h->follow(c->task, word + 7, strlen(word + 7));
     } else if (strcmp(word, "nested") == 0) {
         nested(c);
     } else if (strcmp(word, "bad") == 0) {
