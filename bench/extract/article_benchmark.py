@@ -11,7 +11,7 @@ truth = json.loads((checkout / "ground-truth.json").read_text())
 names = sorted(truth)
 questions = "".join(json.dumps({"url": truth[n]["url"], "html_b64": base64.b64encode(gzip.decompress(
     (checkout / "html" / f"{n}.html.gz").read_bytes())).decode()}) + "\n" for n in names)
-lines = subprocess.run([program, "scrape", "--batch"], input=questions, capture_output=True, text=True, check=True).stdout.splitlines()
+lines = subprocess.run([program, "scrape", "--batch"], input=questions, capture_output=True, text=True, check=True).stdout.rstrip("\n").split("\n")
 assert len(lines) == len(names), "one answer a page"
 answers = {n: {"articleBody": json.loads(line).get("main_text") or "", "url": truth[n]["url"]} for n, line in zip(names, lines)}
 (checkout / "output" / "gleaner.json").write_text(json.dumps(answers))

@@ -79,6 +79,37 @@ Test(main_text, a_body_cut_into_parts_of_one_name_is_whole)
 
 #define CARD "<div><a href=x><h3>Another story</h3></a><p>" READER "</p></div>"
 
+Test(main_text, the_lead_between_the_heading_and_the_body_belongs_to_it)
+{
+    expect_main("<article><header><h1>The flood</h1><p class=lead>" P1 "</p><p>By A. Writer</p>"
+                "</header><div class=article-body><p>" P2 "</p><p>" P3 "</p></div></article>",
+                P1 "\\n" P2 "\\n" P3);
+    /* Of another page: a link; or what stands before this page's heading. */
+    expect_main("<div><div class=intro><a href=1>" READER "</a></div><h1>The flood</h1>"
+                "<div class=article-body><p>" P2 "</p><p>" P3 "</p></div></div>",
+                P2 "\\n" P3);
+    expect_main("<div class=intro><p>" READER "</p></div><h1>The flood</h1>"
+                "<div class=article-body><p>" P2 "</p><p>" P3 "</p></div>",
+                P2 "\\n" P3);
+}
+
+Test(main_text, what_stands_under_pictures_is_left_out)
+{
+    expect_main("<article><p>" P1 "</p><figure><img src=a.png><figcaption>" READER
+                "</figcaption></figure><p>" P2 "</p><div class=image-caption>Photo of the town"
+                "</div><p>" P3 "</p></article>",
+                P1 "\\n" P2 "\\n" P3);
+}
+
+Test(main_text, other_languages_have_their_names_for_noise)
+{
+    expect_main(
+        "<div class=post-content><p>" P1 "</p><p>Das könnte Sie auch interessieren</p><p>" P2
+        "</p><p>También te puede interesar: otra cosa</p></div><div id=kommentare><p>" READER
+        "<p>" READER "<p>" READER "</div>",
+        P1 "\\n" P2);
+}
+
 Test(main_text, summaries_of_other_pages_are_left_out_with_their_heading)
 {
     expect_main("<div><div><p>" P1 "</p><p>" P2 "</p><p>" P3 "</p><p>" P1 P2 "</p><p>" P2 P3

@@ -68,7 +68,7 @@ static bool is_noise(const struct main_part *part, uint32_t all)
         return false;
     }
     uint64_t share = (uint64_t)part->prose * 100;
-    if (part->tag == LXB_TAG_HEADER && part->prose >= 2 * PROSE_BYTES) {
+    if (part->tag == LXB_TAG_HEADER && (part->prose >= 2 * PROSE_BYTES || part->holds_lead)) {
         return false; /* an article's lead */
     }
     return share < (uint64_t)all * (part->holds_body ? 10 : 35) || part->prose == 0;
@@ -116,6 +116,9 @@ static void note_bodies(struct main_pass *m)
         part->holds_body = part->holds_body || part->tag == LXB_TAG_H1 ||
                            part->tag == LXB_TAG_MAIN || (part->hints & HINT_BODY) != 0;
         m->parts[part->parent].holds_body |= part->holds_body;
+        part->holds_lead =
+            part->holds_lead || ((part->hints & HINT_LEAD) != 0 && part->prose >= PROSE_BYTES);
+        m->parts[part->parent].holds_lead |= part->holds_lead;
     }
 }
 
@@ -238,6 +241,37 @@ static uint32_t choose(struct main_pass *m)
     return at != NO_PART ? descend(m, at, 95) : descend(m, 0, 80);
 }
 
+/* ---- the lead ---------------------------------------------------------------------------------
+ */
+
+#define LEAD_BYTES 1500 /* more is a body */
+
+static bool is_inside(const struct main_pass *m, uint32_t at, uint32_t outer)
+{
+    while (at > outer) {
+        at = m->parts[at].parent;
+    }
+    return at == outer;
+}
+
+/* The nearest part named as a lead before the chosen one, no further back than the page's heading:
+ * many sites keep the article's first sentences beside the body, not in it. */
+static uint32_t find_lead(const struct main_pass *m, uint32_t chosen)
+{
+    uint32_t lead = NO_PART;
+    for (uint32_t i = chosen; i-- > 1 && lead == NO_PART;) {
+        const struct main_part *part = &m->parts[i];
+        bool fits = (part->hints & HINT_LEAD) != 0 && !part->dropped && part->block == i &&
+                    part->prose >= PROSE_BYTES && part->text <= LEAD_BYTES &&
+                    part->link <= part->text / 3 && !is_inside(m, chosen, i);
+        lead = fits ? i : NO_PART;
+        if (part->tag == LXB_TAG_H1) {
+            break;
+        }
+    }
+    return lead;
+}
+
 /* ---- the four steps -------------------------------------------------------------------------- */
 
 static void extract(struct main_pass *m, lxb_dom_node_t *body)
@@ -248,7 +282,8 @@ static void extract(struct main_pass *m, lxb_dom_node_t *body)
     }
     weigh(m);
     drop_noise(m);
-    text_main_write(m, choose(m));
+    uint32_t chosen = choose(m);
+    text_main_write(m, find_lead(m, chosen), chosen);
 }
 
 bool text_main_extract(struct text_context *c, struct text_slice title)

@@ -15,7 +15,8 @@ enum main_hint {
     HINT_NOISE = 1,   /* sharing, related links, newsletters, bylines, ... */
     HINT_COMMENT = 2, /* what readers say */
     HINT_BODY = 4,    /* the text of an article, by one of its usual names */
-    HINT_CONTENT = 8  /* content in general */
+    HINT_CONTENT = 8, /* content in general */
+    HINT_LEAD = 16    /* the sentences between an article's heading and its body */
 };
 unsigned text_main_hints(struct text_slice names);
 /** A short line that asks to click, share or subscribe. */

@@ -24,6 +24,7 @@ struct main_part {
     uint32_t bodies;             /* prose of the parts in it that are named as a body */
     bool in_link;
     bool dropped;
+    bool holds_lead; /* a part named as a lead, with some prose */
     bool holds_body; /* the page's heading, main, or what is named as a body */
     uint8_t hints;
 };
@@ -39,7 +40,7 @@ struct main_pass {
 
 /** List the body's elements; pass->failed when there are too many, or no memory. */
 void text_main_list(struct main_pass *pass, lxb_dom_node_t *body);
-/** Write what is main text inside the part. */
-void text_main_write(struct main_pass *pass, uint32_t part);
+/** Write what is main text inside the lead (NO_PART: there is none) and inside the part. */
+void text_main_write(struct main_pass *pass, uint32_t lead, uint32_t part);
 
 #endif

@@ -31,6 +31,7 @@ static bool is_never_main(uintptr_t tag)
     case LXB_TAG_NAV:
     case LXB_TAG_ASIDE:
     case LXB_TAG_MENU:
+    case LXB_TAG_FIGCAPTION:
         return true;
     default:
         return false;

@@ -149,30 +149,40 @@ static void write_text(struct output *o, const lxb_dom_node_t *node)
     plain_writer_text(o->writer, (const char *)text->data, text->length);
 }
 
-void text_main_write(struct main_pass *m, uint32_t at)
+static void write_part(struct output *o, uint32_t at)
 {
-    struct output o = {.m = m, .writer = m->writer, .heading_start = NOWHERE};
-    lxb_dom_node_t *root = m->parts[at].node;
+    lxb_dom_node_t *root = o->m->parts[at].node;
     lxb_dom_node_t *node = root->first_child;
     while (node != NULL) {
-        bool entered = node->type == LXB_DOM_NODE_TYPE_ELEMENT && enter(&o, node);
+        bool entered = node->type == LXB_DOM_NODE_TYPE_ELEMENT && enter(o, node);
         if (node->type == LXB_DOM_NODE_TYPE_TEXT) {
-            write_text(&o, node);
+            write_text(o, node);
         }
         if (entered && node->first_child != NULL) {
             node = node->first_child;
             continue;
         }
         if (entered) {
-            leave(&o, node);
+            leave(o, node);
         }
         while (node->next == NULL && node->parent != root) {
             node = node->parent;
-            leave(&o, node);
+            leave(o, node);
         }
         node = node->next;
     }
-    if (o.heading_start != NOWHERE) {
-        cut(&o, o.heading_start);
+    if (o->heading_start != NOWHERE) {
+        cut(o, o->heading_start);
+        o->heading_start = NOWHERE;
     }
+}
+
+void text_main_write(struct main_pass *m, uint32_t lead, uint32_t at)
+{
+    struct output o = {.m = m, .writer = m->writer, .heading_start = NOWHERE};
+    if (lead != NO_PART) {
+        write_part(&o, lead);
+        o.writer->pending = BREAK_LINE;
+    }
+    write_part(&o, at);
 }
