@@ -7,19 +7,30 @@
  */
 #include "isolate.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { RESTART_BASE_MS = 50, RESTART_CAP_MS = 5000, MAX_IDLE = 256, MAX_TYPES = 32 };
+enum {
+    RESTART_BASE_MS = 50,
+    RESTART_CAP_MS = 5000,
+    MAX_IDLE = 256,
+    MAX_TYPES = 32,
+    MAX_SETTINGS = 256
+};
 #define STAND_IN_MAGIC UINT32_C(0x7374616e)
 
 struct stand_in {
     uint32_t magic;
     struct gleaner_module module; /* what the registry shows */
     char *program, *path;
-    char text[ISOLATE_TEXT]; /* name, version and types point into it */
-    const char *types[MAX_TYPES + 1];
+    int file;                /* open for as long as children may be started: their code stays the
+                                same when another file takes its place */
+    struct base_buffer text; /* name, version and the lists point into it */
+    const char *types[MAX_TYPES + 1], *settings[MAX_SETTINGS + 1];
 
     struct sync_mutex *lock; /* protects the four below; taken under no other lock */
     struct isolate_child *idle[MAX_IDLE];
@@ -70,7 +81,6 @@ static struct isolate_child *take_child(struct stand_in *in, const struct gleane
                                         struct gleaner_task *task)
 {
     struct isolate_child *child = NULL;
-    struct isolate_word hello;
     struct base_error error = {0};
     sync_mutex_lock(in->lock);
     if (in->idle_count > 0) {
@@ -80,7 +90,7 @@ static struct isolate_child *take_child(struct stand_in *in, const struct gleane
     if (child != NULL || !await_start(in, host, task)) {
         return child;
     }
-    if (isolate_child_start(in->program, in->path, &child, &hello, &error) != GLEANER_OK) {
+    if (isolate_child_start(in->program, in->path, in->file, &child, NULL, &error) != GLEANER_OK) {
         base_log_error("module", "event=child_not_started path=%s reason=\"%s\"", in->path,
                        error.message);
         note_death(in);
@@ -140,34 +150,68 @@ static void stand_in_destroy(void *state)
     }
     sync_mutex_destroy(&in->lock);
     in->magic = 0;
+    if (in->file >= 0) {
+        (void)close(in->file);
+    }
+    base_buffer_fini(&in->text);
     free(in->program);
     free(in->path);
     free(in);
 }
 
-/* name NUL version NUL type NUL type NUL NUL */
-static bool read_hello(struct stand_in *in, const struct isolate_word *hello)
+/* Texts up to the empty one that ends their list; *at = behind it. At most `max`, which is more
+ * than a module has. False when the list does not end in `text`. */
+static bool read_list(const struct base_buffer *text, size_t *at, const char **out, size_t max)
 {
-    memcpy(in->text, hello->text, sizeof in->text);
-    in->text[ISOLATE_TEXT - 1] = in->text[ISOLATE_TEXT - 2] = '\0';
-    const char *end = in->text + ISOLATE_TEXT - 1;
-    const char *at = in->text;
-    in->module.name = at;
-    at += strlen(at) + 1;
-    in->module.version = at < end ? at : "";
-    at += strlen(in->module.version) + 1;
     size_t count = 0;
-    for (; at < end && *at != '\0' && count < MAX_TYPES; at += strlen(at) + 1) {
-        in->types[count++] = at;
+    while (*at < text->len) {
+        const char *item = text->data + *at;
+        const char *end = memchr(item, '\0', text->len - *at);
+        if (end == NULL) {
+            return false;
+        }
+        *at += (size_t)(end - item) + 1;
+        if (end == item) {
+            return true;
+        }
+        if (count < max) {
+            out[count++] = item;
+        }
     }
+    return false;
+}
+
+static bool read_description(struct stand_in *in)
+{
+    const char *identity[3] = {NULL};
+    size_t at = 0;
+    if (!read_list(&in->text, &at, identity, 2) ||
+        !read_list(&in->text, &at, in->types, MAX_TYPES)) {
+        return false;
+    }
+    in->module.name = identity[0];
+    in->module.version = identity[1] != NULL ? identity[1] : "";
     in->module.types = in->types;
-    return in->module.name[0] != '\0' && count > 0;
+    bool says_settings = at < in->text.len;
+    in->module.settings = says_settings ? in->settings : NULL;
+    return in->module.name != NULL && in->types[0] != NULL &&
+           (!says_settings || read_list(&in->text, &at, in->settings, MAX_SETTINGS));
+}
+
+/* Above the numbers that children get: posix_spawn would overwrite it on the way to its place. */
+static int open_file(const char *path)
+{
+    int low = open(path, O_RDONLY | O_CLOEXEC);
+    int high = low >= 0 ? fcntl(low, F_DUPFD_CLOEXEC, ISOLATE_FDS) : -1;
+    if (low >= 0) {
+        (void)close(low);
+    }
+    return high;
 }
 
 enum gleaner_status isolate_open(const char *program, struct module_loaded *loaded,
                                  struct base_error *error)
 {
-    struct isolate_word hello;
     struct isolate_child *child = NULL;
     struct stand_in *in = calloc(1, sizeof *in);
     if (in == NULL || sync_mutex_create(&in->lock) != GLEANER_OK) {
@@ -175,13 +219,17 @@ enum gleaner_status isolate_open(const char *program, struct module_loaded *load
         return base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", loaded->path);
     }
     in->magic = STAND_IN_MAGIC;
+    in->file = -1;
     in->program = strdup(program);
     in->path = strdup(loaded->path);
+    in->file = open_file(loaded->path);
     enum gleaner_status status =
-        in->program != NULL && in->path != NULL
-            ? isolate_child_start(program, loaded->path, &child, &hello, error)
-            : base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", loaded->path);
-    if (status == GLEANER_OK && !read_hello(in, &hello)) {
+        in->program == NULL || in->path == NULL
+            ? base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", loaded->path)
+        : in->file < 0
+            ? base_error_set(error, GLEANER_E_IO, "module %s: %s", loaded->path, strerror(errno))
+            : isolate_child_start(program, loaded->path, in->file, &child, &in->text, error);
+    if (status == GLEANER_OK && !read_description(in)) {
         status = base_error_set(error, GLEANER_E_INVALID, "module %s: its process says no name",
                                 loaded->path);
     }

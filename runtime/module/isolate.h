@@ -24,14 +24,17 @@ enum {
     ISOLATE_SOCKET_FD = 3, /* in the child */
     ISOLATE_PAGE_FD = 4,
     ISOLATE_CALLS_FD = 5,
-    ISOLATE_FDS = 6,
+    ISOLATE_FILE_FD = 6, /* the module */
+    ISOLATE_FDS = 7,
     ISOLATE_TEXT = 240,
+    ISOLATE_DESCRIPTION_MAX = 64 << 10,
     ISOLATE_CALLS_MAX = 256 << 20 /* of one page */
 };
 
 enum isolate_kind {
-    ISOLATE_HELLO,   /* child: loaded, or not: value = status, text = name, version, types, NUL
-                        after each */
+    ISOLATE_HELLO,   /* child: loaded, or not: value = status, text = why not, bytes = of the calls
+                        file: name and version, types, names of settings (if it says any); a NUL
+                        after each and after each list */
     ISOLATE_PAGE,    /* parent: bytes = of the page file, deadline_ns */
     ISOLATE_DONE,    /* child: value = verdict, bytes = of the calls file */
     ISOLATE_SETTING, /* child: text = name; the parent answers with the same kind, value = it is
@@ -48,11 +51,17 @@ struct isolate_word {
 
 /* The page file: this, then the strings one behind the other, each with a NUL. */
 struct isolate_page {
-    uint64_t url_len, body_len, content_type_len, charset_len, type_len;
+    uint64_t url_len, body_len, content_type_len, charset_len, type_len, raw_len;
     int64_t fetched_at_ms;
     int32_t http_status;
     uint32_t depth;
     uint8_t want_markdown, want_links;
+    uint8_t raw; /* enum isolate_raw */
+};
+enum isolate_raw {
+    ISOLATE_RAW_NONE,
+    ISOLATE_RAW_BODY, /* the same bytes: they are there once */
+    ISOLATE_RAW_OWN
 };
 
 /* The calls file: one of these, name and text (no NULs) behind it, padded to 8 bytes. */
@@ -83,10 +92,11 @@ struct isolate_call {
 
 struct isolate_child; /* one process */
 
-/** Start a child of a module file; its hello is in *hello. GLEANER_E_*: the child's words. */
+/** Start a child of a module whose file is open as `file`; `path` is its name for people. What it
+ *  says of itself is in *description (may be NULL). GLEANER_E_*: the child's words. */
 GLEANER_MUST_CHECK enum gleaner_status isolate_child_start(const char *program, const char *path,
-                                                           struct isolate_child **out,
-                                                           struct isolate_word *hello,
+                                                           int file, struct isolate_child **out,
+                                                           struct base_buffer *description,
                                                            struct base_error *error);
 /** Kill and reap. NULL accepted. */
 void isolate_child_end(struct isolate_child **child);

@@ -52,7 +52,9 @@ static bool lift(int *fd)
     return high >= 0;
 }
 
-static int spawn(const char *program, const char *path, const int fds[3], pid_t *pid)
+enum { FD_COUNT = ISOLATE_FDS - ISOLATE_SOCKET_FD };
+
+static int spawn(const char *program, const char *path, const int fds[FD_COUNT], pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -69,7 +71,7 @@ static int spawn(const char *program, const char *path, const int fds[3], pid_t 
         (void)posix_spawnattr_setsigmask(&attributes, &none);
         (void)posix_spawnattr_setsigdefault(&attributes, &all);
         (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        for (int i = 0; code == 0 && i < 3; i++) {
+        for (int i = 0; code == 0 && i < FD_COUNT; i++) {
             code = posix_spawn_file_actions_adddup2(&actions, fds[i], ISOLATE_SOCKET_FD + i);
         }
         code = code == 0 ? posix_spawn(pid, program, &actions, &attributes, argv, environ) : code;
@@ -125,46 +127,89 @@ void isolate_child_end(struct isolate_child **at)
     free(child);
 }
 
-static enum gleaner_status await_hello(struct isolate_child *child, const char *path,
-                                       struct isolate_word *hello, struct base_error *error)
+/* What the child's module called, copied out of its reach. */
+static bool read_calls(struct isolate_child *child, size_t len)
 {
+    struct stat stat;
+    base_buffer_reset(&child->calls, KEEP_BYTES);
+    if (fstat(child->calls_fd, &stat) != 0 || len > (size_t)stat.st_size ||
+        len > ISOLATE_CALLS_MAX || !base_buffer_reserve(&child->calls, len + 1)) {
+        return false;
+    }
+    size_t at = 0;
+    while (at < len) {
+        ssize_t got = pread(child->calls_fd, child->calls.data + at, len - at, (off_t)at);
+        if (got <= 0) {
+            return false;
+        }
+        at += (size_t)got;
+    }
+    child->calls.len = len;
+    return true;
+}
+
+static enum gleaner_status await_hello(struct isolate_child *child, const char *path,
+                                       struct base_error *error)
+{
+    struct isolate_word hello;
     uint64_t deadline_ns = base_mono_ns() + HELLO_MS * BASE_NS_PER_MS;
     int got = 0;
     while (got == 0 && base_mono_ns() < deadline_ns) {
-        got = receive(child, hello, LOOK_MS);
+        got = receive(child, &hello, LOOK_MS);
     }
     if (got <= 0) {
         return base_error_set(error, got == 0 ? GLEANER_E_TIMEOUT : GLEANER_E_INVALID,
                               "module %s: its process %s while it was loaded", path,
                               got == 0 ? "did not answer" : "ended");
     }
-    enum gleaner_status status = (enum gleaner_status)hello->value;
-    return status == GLEANER_OK ? GLEANER_OK : base_error_set(error, status, "%s", hello->text);
+    enum gleaner_status status = (enum gleaner_status)hello.value;
+    if (status != GLEANER_OK) {
+        return base_error_set(error, status, "%s", hello.text);
+    }
+    return hello.bytes <= ISOLATE_DESCRIPTION_MAX && read_calls(child, (size_t)hello.bytes)
+               ? GLEANER_OK
+               : base_error_set(error, GLEANER_E_INVALID,
+                                "module %s: what its process says of it makes no sense", path);
 }
 
-enum gleaner_status isolate_child_start(const char *program, const char *path,
-                                        struct isolate_child **out, struct isolate_word *hello,
-                                        struct base_error *error)
+static bool make_files(struct isolate_child *child, int file, int fds[FD_COUNT])
 {
     int pair[2] = {-1, -1};
+    child->page_fd = memory_file("gleaner-page");
+    child->calls_fd = memory_file("gleaner-calls");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        pair[0] = pair[1] = -1;
+    }
+    child->socket = pair[0];
+    bool is_lifted = lift(&child->page_fd) & lift(&child->calls_fd) & lift(&pair[1]);
+    fds[0] = pair[1];
+    fds[1] = child->page_fd;
+    fds[2] = child->calls_fd;
+    fds[3] = file;
+    return is_lifted;
+}
+
+enum gleaner_status isolate_child_start(const char *program, const char *path, int file,
+                                        struct isolate_child **out, struct base_buffer *description,
+                                        struct base_error *error)
+{
+    int fds[FD_COUNT];
     struct isolate_child *child = calloc(1, sizeof *child);
     if (child == NULL) {
         return base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", path);
     }
-    child->page_fd = memory_file("gleaner-page");
-    child->calls_fd = memory_file("gleaner-calls");
-    int code = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0 ? 0 : errno;
-    child->socket = pair[0];
-    bool is_lifted = lift(&child->page_fd) & lift(&child->calls_fd) & lift(&pair[1]);
-    const int fds[3] = {pair[1], child->page_fd, child->calls_fd};
-    code = code != 0 ? code : is_lifted ? spawn(program, path, fds, &child->pid) : EMFILE;
-    if (pair[1] >= 0) {
-        (void)close(pair[1]);
+    int code = make_files(child, file, fds) ? spawn(program, path, fds, &child->pid) : errno;
+    if (fds[0] >= 0) {
+        (void)close(fds[0]);
     }
     enum gleaner_status status =
         code != 0 ? base_error_set(error, GLEANER_E_IO, "module %s: %s cannot be started: %s", path,
                                    program, strerror(code))
-                  : await_hello(child, path, hello, error);
+                  : await_hello(child, path, error);
+    if (status == GLEANER_OK && description != NULL &&
+        !base_buffer_append(description, child->calls.data, child->calls.len)) {
+        status = base_error_set(error, GLEANER_E_NOMEM, "module %s: no memory", path);
+    }
     if (status != GLEANER_OK) {
         isolate_child_end(&child);
         return status;
@@ -203,6 +248,17 @@ static char *put(char *to, const char *text, size_t len)
     return to + len + 1;
 }
 
+static enum isolate_raw raw_of(const struct gleaner_page *page)
+{
+    if (page->raw == NULL) {
+        return ISOLATE_RAW_NONE;
+    }
+    /* UTF-8 needs no decoding. */
+    bool is_body =
+        page->raw_len == page->body_len && memcmp(page->raw, page->body, page->raw_len) == 0;
+    return is_body ? ISOLATE_RAW_BODY : ISOLATE_RAW_OWN;
+}
+
 static bool write_page(struct isolate_child *child, const struct gleaner_page *page,
                        struct isolate_word *word)
 {
@@ -217,9 +273,12 @@ static bool write_page(struct isolate_child *child, const struct gleaner_page *p
         .depth = page->depth,
         .want_markdown = page->want_markdown,
         .want_links = page->want_links,
+        .raw_len = page->raw_len,
+        .raw = (uint8_t)raw_of(page),
     };
     size_t bytes = sizeof head + head.url_len + head.body_len + head.content_type_len +
-                   head.charset_len + head.type_len + 5;
+                   head.charset_len + head.type_len +
+                   (head.raw == ISOLATE_RAW_OWN ? head.raw_len : 0) + 6;
     if (!reserve_page(child, bytes + 4096)) { /* a setting has room behind it */
         return false;
     }
@@ -228,7 +287,10 @@ static bool write_page(struct isolate_child *child, const struct gleaner_page *p
     to = put(to, page->body, page->body_len);
     to = put(to, page->content_type, head.content_type_len);
     to = put(to, page->charset, head.charset_len);
-    (void)put(to, page->type, head.type_len);
+    to = put(to, page->type, head.type_len);
+    if (head.raw == ISOLATE_RAW_OWN) {
+        (void)put(to, page->raw, page->raw_len);
+    }
     word->bytes = bytes;
     return true;
 }
@@ -244,27 +306,6 @@ static bool answer_setting(struct isolate_child *child, const struct gleaner_hos
         (void)put(child->page + page_bytes, value, len);
     }
     return send_word(child, word);
-}
-
-/* What the child's module called, copied out of its reach. */
-static bool read_calls(struct isolate_child *child, size_t len)
-{
-    struct stat stat;
-    base_buffer_reset(&child->calls, KEEP_BYTES);
-    if (fstat(child->calls_fd, &stat) != 0 || len > (size_t)stat.st_size ||
-        len > ISOLATE_CALLS_MAX || !base_buffer_reserve(&child->calls, len + 1)) {
-        return false;
-    }
-    size_t at = 0;
-    while (at < len) {
-        ssize_t got = pread(child->calls_fd, child->calls.data + at, len - at, (off_t)at);
-        if (got <= 0) {
-            return false;
-        }
-        at += (size_t)got;
-    }
-    child->calls.len = len;
-    return true;
 }
 
 /* A large page leaves no large files behind: the holes cost nothing. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """--isolate: a module that crashes, loops or exits costs its page and nothing else."""
-import os, sqlite3, sys
+import os, re, sqlite3, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 import rig
 
@@ -33,6 +33,25 @@ class Isolate(rig.Case):
         within = {d.pop("url"): d for d in self.exported()}
         self.assertEqual(len({d.pop("process") for d in within.values()}), 1)
         self.assertEqual(isolated, within)
+
+    def test_a_setting_that_the_module_does_not_ask_for_is_refused_as_it_is_without(self):
+        for more in ((), ("--isolate",)):
+            for entry, says in (("text.main_txt=true", "did you mean main_text?"), ("txt.main_text=1", "did you mean text?")):
+                with self.subTest(more=more, entry=entry):
+                    _, err = self.run_gleaner(*self.crawl_arguments("http://127.0.0.1:1/", "--set", entry, *more), code=2)
+                    self.assertIn(says, err)
+        site = self.fragile(1, {})  # a module that does not say what it asks for takes whatever is given
+        self.run_gleaner(*self.arguments(site, "--set", "fragile.anything=1"))
+
+    def test_an_image_that_is_no_text_arrives_as_it_was_sent(self):
+        png = (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (300).to_bytes(4, "big") + (200).to_bytes(4, "big") + b"\x08\x02\0\0\0")
+        answers = []
+        for more in ((), ("--isolate",)):
+            site = self.site({"/a.png": lambda handler: handler.answer(200, png, Content_Type="image/png")})
+            out, _ = self.run_gleaner("scrape", site.url + "/a.png", "--type", "image", "--allow-net", "127.0.0.0/8", "--json", *more)
+            answers.append(re.sub(r'"\$date":"[^"]*"', "", out.replace(site.url, "")))
+        self.assertIn("300", answers[0])
+        self.assertEqual(answers[0], answers[1])
 
     def dead(self):
         """url -> (class, reason) of the dead letters, read from the embedded file."""

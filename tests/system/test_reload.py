@@ -6,6 +6,8 @@ FIXTURES = os.environ.get("FIXTURES", "")
 
 
 class Reload(rig.Case):
+    more = ()
+
     def setUp(self):
         super().setUp()
         self.module = f"{self.home}/modules/versioned.so"
@@ -18,7 +20,7 @@ class Reload(rig.Case):
 
     def serve(self, *more):
         process = self.start("run", "--data", self.data, "--allow-net", "127.0.0.0/8", "--no-progress", "--module-dir",
-                             f"{self.home}/modules", "--threads", "4", *more)
+                             f"{self.home}/modules", "--threads", "4", *self.more, *more)
         rig.wait_for(lambda: os.path.exists(f"{self.data}/gleaner.sock") or process.poll() is not None, "the status socket")
         return process
 
@@ -36,10 +38,20 @@ class Reload(rig.Case):
         self.assertEqual(len(found), len(documents))
         return found
 
+    def places(self, process):
+        """Where the module's code may be: process numbers."""
+        return [process.pid]
+
     def mapped(self, process):
-        """Generations of the module in the process: the files behind its mappings."""
-        with open(f"/proc/{process.pid}/maps") as f:
-            return {line.split()[4] for line in f if "versioned.so" in line}
+        """Generations of the module: the files behind its mappings."""
+        found = set()
+        for pid in self.places(process):
+            try:
+                with open(f"/proc/{pid}/maps") as f:
+                    found |= {line.split()[4] for line in f if "versioned.so" in line}
+            except OSError:
+                pass  # it has just ended
+        return found
 
     def stop(self, process):
         process.send_signal(signal.SIGTERM)
@@ -100,6 +112,36 @@ class Reload(rig.Case):
         self.assertIn("the old one serves on", err)
         self.submit(site, ["/a.html"])
         rig.wait_for(lambda: self.versions().get("/a.html") == "1", "the page")
+        self.stop(process)
+
+
+class ReloadIsolated(Reload):
+    """The same with modules in child processes."""
+    more = ("--isolate",)
+
+    def places(self, process):
+        found = []
+        for task in os.listdir(f"/proc/{process.pid}/task"):
+            try:
+                with open(f"/proc/{process.pid}/task/{task}/children") as f:
+                    found += map(int, f.read().split())
+            except OSError:
+                pass
+        return found
+
+    def test_a_child_that_is_started_after_the_file_was_replaced_runs_the_code_of_its_generation(self):
+        site = self.site({"/a.html": "<body>text", "/b.html": "<body>text"})
+        process = self.serve()
+        children = rig.wait_for(lambda: self.places(process), "the module's process")
+        self.replace("2")
+        for pid in children:  # the next page needs a new one; nobody has asked for a reload
+            os.kill(pid, signal.SIGKILL)
+        self.submit(site, ["/a.html"])
+        rig.wait_for(lambda: self.versions().get("/a.html"), "a page")
+        self.run_gleaner("reload", "--data", self.data)
+        self.submit(site, ["/b.html"])
+        rig.wait_for(lambda: self.versions().get("/b.html"), "a page")
+        self.assertEqual(self.versions(), {"/a.html": "1", "/b.html": "2"})
         self.stop(process)
 
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A module of somebody else: stores the headings of each page and follows its links. */
 #include <gleaner/worker.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The text of each <h1> to <h3> up to the next tag, as an array of {level, text}. */
@@ -39,7 +38,7 @@ static enum gleaner_verdict handle(void *state, const struct gleaner_host *host,
         return GLEANER_PAGE_RETRY; /* the address is the key: the same page again replaces it */
     }
     host->doc_text(task, "url", page->url, page->url_len);
-    uint64_t found = add_headings(host, task, page->body, depth != NULL ? atoi(depth) : 3);
+    uint64_t found = add_headings(host, task, page->body, depth != NULL ? depth[0] - '0' : 3);
     host->count(task, "outline_headings", found); /* in gleaner status and the metrics */
     return host->doc_commit(task) == GLEANER_OK ? GLEANER_PAGE_DONE : GLEANER_PAGE_FAILED;
 }
