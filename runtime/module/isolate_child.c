@@ -181,7 +181,9 @@ static bool make_files(struct isolate_child *child, int file, int fds[FD_COUNT])
         pair[0] = pair[1] = -1;
     }
     child->socket = pair[0];
-    bool is_lifted = lift(&child->page_fd) & lift(&child->calls_fd) & lift(&pair[1]);
+    bool is_lifted = lift(&child->page_fd);
+    is_lifted = lift(&child->calls_fd) && is_lifted;
+    is_lifted = lift(&pair[1]) && is_lifted;
     fds[0] = pair[1];
     fds[1] = child->page_fd;
     fds[2] = child->calls_fd;

@@ -127,9 +127,9 @@ int command_run(struct settings *settings, int argc, char *const argv[])
         summary_print(&work, &figures, EXIT_COMPLETE,
                       is_back ? "stopped; jobs not finished were handed back"
                               : "stopped; jobs not finished are free when their lease runs out");
-    int code = is_shown ? EXIT_COMPLETE : EXIT_OTHER;
+    enum exit_code code = is_shown ? EXIT_COMPLETE : EXIT_OTHER;
     work_close_soon(&work, code);
-    return code;
+    return (int)code;
 }
 
 /* ---- submit ---- */

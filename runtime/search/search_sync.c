@@ -16,8 +16,8 @@ static const char *const sql[STATEMENTS] = {
     [CHANGE] = "UPDATE documents SET hash = ?2, seen = ?3, url = ?4 WHERE rowid = ?1",
     [WORDS_ADD] = "INSERT INTO words(rowid, title, body) VALUES(?1, ?2, ?3)",
     [WORDS_DROP] = "DELETE FROM words WHERE rowid = ?1",
-    [SWEEP_WORDS] = "DELETE FROM words WHERE rowid IN"
-                    " (SELECT rowid FROM documents WHERE collection = ?1 AND seen <> ?2)",
+    [SWEEP_WORDS] = ("DELETE FROM words WHERE rowid IN"
+                     " (SELECT rowid FROM documents WHERE collection = ?1 AND seen <> ?2)"),
     [SWEEP] = "DELETE FROM documents WHERE collection = ?1 AND seen <> ?2",
 };
 
