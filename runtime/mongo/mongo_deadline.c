@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define GRACE_MS 150
+#define POLL_SLACK_MS 2
 
 static _Thread_local uint64_t operation_deadline_ns; /* 0 = none */
 static _Thread_local bool is_extended;
@@ -43,9 +44,12 @@ int32_t mongo_bounded_ms(int32_t timeout_ms)
     return timeout_ms < 0 || left < timeout_ms ? left : timeout_ms; /* < 0 means without end */
 }
 
+/* Asked when a wait has failed. The driver's poll counts whole milliseconds and ends up to one too
+ * early. */
 bool mongo_deadline_is_over(void)
 {
-    return operation_deadline_ns != 0 && base_mono_ns() >= operation_deadline_ns;
+    return operation_deadline_ns != 0 &&
+           base_mono_ns() + POLL_SLACK_MS * BASE_NS_PER_MS >= operation_deadline_ns;
 }
 
 /* When a retryable operation has met its deadline, the driver repeats it by itself on a new

@@ -2,6 +2,7 @@
 /* From "the server may be gone" to "here is one": attempts under the storm limit, tiers in order,
  * the way back with hysteresis. */
 #include "supervisor_internal.h"
+#include "verdict.h"
 #include <stdio.h>
 
 #define RETRY_DISPATCH_MS 100 /* all connectors are taken: look again */
@@ -291,17 +292,32 @@ void recover_lost(struct supervisor *supervisor, enum connection_tier tier, cons
     supervisor_note_next_attempt(supervisor, plan_next_attempt(supervisor, now_ns), NULL);
 }
 
-/* The server is there, but lets nobody in any more (a changed password, or it is full: it accepts
- * and hangs up). Whoever is in goes on: nothing that works is given up for it (F4). With nobody in,
- * it is an outage; and one who hangs up may be a proxy of a dead server, if old connections broke
- * too. */
-static bool is_refusal_survived(struct supervisor *supervisor, const struct job *job,
+/* Nobody gets in any more, and that says nothing against whoever is in: the server refuses (a
+ * changed password), is full (it accepts and hangs up), or it is the name server that does not
+ * answer. Nothing that works is given up for it (F4). With nobody in, it is an outage; and one who
+ * hangs up may be a proxy of a dead server, and a server may die while its name cannot be looked
+ * up: so not if old connections broke, too. NULL: it is the server. */
+static const char *why_survived(struct supervisor *supervisor, const struct job *job,
                                 uint64_t now_ns)
 {
     struct pool_stats stats;
+    int verdict = supervisor->tiers[job->tier].verdict_found;
     pool_read_stats(supervisor->pool, now_ns, &stats);
-    bool is_full = job->poke.answer == POKE_HUNG_UP && !supervisor->refresh_after_probe;
-    return (job->answer.status == GLEANER_E_AUTH || is_full) && stats.available + stats.in_use > 0;
+    if (stats.available + stats.in_use == 0) {
+        return NULL;
+    }
+    if (job->answer.status == GLEANER_E_AUTH) {
+        return "it answers, but refuses new connections";
+    }
+    if (supervisor->refresh_after_probe) {
+        return NULL;
+    }
+    if (job->poke.answer == POKE_HUNG_UP) {
+        return "it answers, but refuses new connections";
+    }
+    return verdict == VERDICT_DNS_SILENT || verdict == VERDICT_NO_NAME
+               ? "its name cannot be looked up, its connections are in order"
+               : NULL;
 }
 
 /* The tier in use was asked: only that client, or the server? */
@@ -320,16 +336,17 @@ static void check_done(struct supervisor *supervisor, struct job *job, const cha
         }
         return;
     }
-    if (is_refusal_survived(supervisor, job, now_ns)) {
+    const char *survived = why_survived(supervisor, job, now_ns);
+    if (survived != NULL) {
         return_drop_probe(&supervisor->tiers[job->tier]); /* its monitor is let in no more either */
         base_log_warn("supervisor",
-                      "event=new_connections_refused why=\"%s\" todo=\"the open "
-                      "connections serve on\"",
+                      "event=no_new_connections why=\"%s\" todo=\"the open connections serve "
+                      "on\"",
                       why);
         supervisor_move(supervisor,
                         job->tier == CONNECTION_PRIMARY ? CONNECTION_EV_PROBE_PASSED
                                                         : CONNECTION_EV_FALLBACK_UP,
-                        job->tier, "it answers, but refuses new connections");
+                        job->tier, survived);
         return;
     }
     recover_lost(supervisor, job->tier, why, now_ns);

@@ -200,6 +200,7 @@ struct tier {
     struct supervisor_server_connections server; /* the last that it let us see */
     uint64_t counted_ns;                         /* 0 = never */
     int verdict_said;                            /* enum verdict, in the log */
+    int verdict_found;                           /* enum verdict, of the last failure */
     char verdict[160];                           /* "" = none */
     bool was_refused; /* by password, right or URI: only people can mend it */
     bool wants_probe; /* again, when that is over */
@@ -208,7 +209,7 @@ struct tier {
     uint32_t good_checks;
     uint64_t good_since_ns;
     uint64_t token_ns; /* when the storm limit allowed the last attempt */
-    char error[160]; /* the last, for people */
+    char error[160];   /* the last, for people */
 };
 
 struct supervisor {

@@ -63,6 +63,7 @@ const char *witness_explain(struct supervisor *supervisor, const struct job *job
     }
     hear_witnesses(tier, job, now_ns, &facts);
     enum verdict found = verdict_find(&facts, words, sizeof(words));
+    tier->verdict_found = (int)found;
     log_verdict(tier, found, words, &facts, job->tier);
     snprintf(tier->verdict, sizeof(tier->verdict), "%s", words);
     const char *message = job->answer.error.message;
@@ -76,6 +77,7 @@ void witness_forget(struct tier *tier)
 {
     tier->verdict[0] = '\0';
     tier->verdict_said = VERDICT_UNKNOWN;
+    tier->verdict_found = VERDICT_UNKNOWN;
 }
 
 void witness_count(struct tier *tier, const struct job *job, uint64_t now_ns)
