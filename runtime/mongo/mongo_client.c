@@ -4,6 +4,7 @@
 #include "mongo_internal.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HANDSHAKE_EXTRA_MS 500
@@ -59,12 +60,51 @@ static uint64_t handshake_deadline_ns(mongoc_client_t *client)
     return base_mono_ns() + (uint64_t)(connect_ms + HANDSHAKE_EXTRA_MS) * BASE_NS_PER_MS;
 }
 
-static mongoc_server_description_t *
-shake_hands(mongoc_client_t *client, const mongoc_server_description_t *with, bson_error_t *error)
+/* ---- links ---- */
+
+static struct mongo_link *take_link(struct mongo_endpoint *endpoint, mongoc_client_t *client)
 {
+    struct mongo_link *link = atomic_load_explicit(&endpoint->links, memory_order_acquire);
+    for (; link != NULL; link = link->next) {
+        mongoc_client_t *none = NULL;
+        if (atomic_compare_exchange_strong_explicit(&link->client, &none, client,
+                                                    memory_order_acq_rel, memory_order_relaxed)) {
+            return link;
+        }
+    }
+    link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        return NULL;
+    }
+    atomic_store_explicit(&link->client, client, memory_order_relaxed);
+    link->watch = endpoint->watches_streams ? endpoint->watch : NULL;
+    link->next = atomic_load_explicit(&endpoint->links, memory_order_relaxed);
+    /* repeats only because another connector has added one */
+    while (!atomic_compare_exchange_weak_explicit(&endpoint->links, &link->next, link,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+    return link;
+}
+
+/* Its link, which is free when the client is gone; before that no other has its address. */
+static struct mongo_link *find_link(struct mongo_endpoint *endpoint, const mongoc_client_t *client)
+{
+    struct mongo_link *link = atomic_load_explicit(&endpoint->links, memory_order_acquire);
+    while (link != NULL && atomic_load_explicit(&link->client, memory_order_relaxed) != client) {
+        link = link->next;
+    }
+    return link;
+}
+
+/* ---- connecting ---- */
+
+static mongoc_server_description_t *
+shake_hands(struct mongo_link *link, const mongoc_server_description_t *with, bson_error_t *error)
+{
+    mongoc_client_t *client = atomic_load_explicit(&link->client, memory_order_relaxed); /* ours */
     uint64_t outer_ns = mongo_narrow_deadline(handshake_deadline_ns(client));
     mongoc_server_description_t *spoken = NULL;
-    if (mongo_stream_prepare(client, with, error)) {
+    if (mongo_stream_prepare(link, with, error)) {
         spoken = mongoc_client_get_handshake_description(client, mongoc_server_description_id(with),
                                                          NULL, error);
     }
@@ -74,13 +114,19 @@ shake_hands(mongoc_client_t *client, const mongoc_server_description_t *with, bs
 }
 
 /* Select the server that takes writes, then open and authenticate the connection to it. */
-static bool warm(mongoc_client_t *client, int64_t *connection_id, bson_error_t *error)
+static bool warm(struct mongo_endpoint *endpoint, mongoc_client_t *client, int64_t *connection_id,
+                 bson_error_t *error)
 {
+    struct mongo_link *link = take_link(endpoint, client);
+    if (link == NULL) {
+        bson_set_error(error, MONGOC_ERROR_CLIENT, 0, "out of memory");
+        return false;
+    }
     mongoc_server_description_t *selected = mongoc_client_select_server(client, true, NULL, error);
     if (selected == NULL) {
         return false;
     }
-    mongoc_server_description_t *spoken = shake_hands(client, selected, error);
+    mongoc_server_description_t *spoken = shake_hands(link, selected, error);
     mongoc_server_description_destroy(selected);
     if (spoken == NULL) {
         return false;
@@ -105,7 +151,7 @@ enum gleaner_status mongo_client_connect(struct mongo_endpoint *endpoint, mongo_
     mongoc_client_t *client = pop_masked(endpoint->pool);
     BASE_ASSERT(client != NULL); /* its limit is out of reach */
     bson_error_t driver_error;
-    if (!warm(client, &connection_id, &driver_error)) {
+    if (!warm(endpoint, client, &connection_id, &driver_error)) {
         mongo_classify(&driver_error, NULL, detail);
         mongo_client_destroy(endpoint, client);
         return mongo_error_status(detail->error_class);
@@ -124,7 +170,11 @@ void mongo_client_destroy(struct mongo_endpoint *endpoint, mongo_client *client)
     if (client == NULL) {
         return;
     }
+    struct mongo_link *link = find_link(endpoint, client);
     mongoc_client_destroy(client);
+    if (link != NULL) {
+        atomic_store_explicit(&link->client, NULL, memory_order_release);
+    }
     uint32_t before = atomic_fetch_sub_explicit(&endpoint->clients, 1, memory_order_acq_rel);
     BASE_ASSERT(before > 0);
 }

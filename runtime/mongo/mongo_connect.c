@@ -16,10 +16,16 @@ bool mongo_isolates_errors(void)
     return false;
 }
 
-bool mongo_stream_prepare(mongoc_client_t *client, const mongoc_server_description_t *server,
+bool mongo_stream_can_watch(const mongoc_uri_t *uri)
+{
+    (void)uri;
+    return false;
+}
+
+bool mongo_stream_prepare(struct mongo_link *link, const mongoc_server_description_t *server,
                           bson_error_t *error)
 {
-    (void)client;
+    (void)link;
     (void)server;
     (void)error;
     return true; /* the driver connects by itself */
@@ -116,7 +122,7 @@ static mongoc_stream_t *speak_tls(const mongoc_uri_t *uri, const mongoc_host_lis
 /* `server`: what the driver's monitor knows of it, or NULL. */
 static mongoc_stream_t *connect_stream(const mongoc_uri_t *uri, const mongoc_host_list_t *host,
                                        const mongoc_server_description_t *server,
-                                       bson_error_t *error)
+                                       struct mongo_watch *watch, bson_error_t *error)
 {
     int32_t connect_ms = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS,
                                                         MONGOC_DEFAULT_CONNECTTIMEOUTMS);
@@ -138,9 +144,9 @@ static mongoc_stream_t *connect_stream(const mongoc_uri_t *uri, const mongoc_hos
     if (stream == NULL) {
         return NULL;
     }
-    return mongo_stream_wrap(mongoc_stream_buffered_new(stream, BUFFER_BYTES),
-                             server != NULL ? mongoc_server_description_hello_response(server)
-                                            : NULL);
+    return mongo_stream_wrap(
+        mongoc_stream_buffered_new(stream, BUFFER_BYTES),
+        server != NULL ? mongoc_server_description_hello_response(server) : NULL, watch);
 }
 
 /* ---- under the driver ---- */
@@ -169,9 +175,10 @@ static mongoc_stream_t *initiate(const mongoc_uri_t *uri, const mongoc_host_list
     }
     mongo_extend_deadline();
     size_t count = 0;
-    mongoc_server_description_t **servers =
-        mongoc_client_get_server_descriptions((mongoc_client_t *)user_data, &count);
-    ready = connect_stream(uri, host, find_server(servers, count, host), error);
+    const struct mongo_link *link = user_data;
+    mongoc_client_t *client = atomic_load_explicit(&link->client, memory_order_acquire);
+    mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(client, &count);
+    ready = connect_stream(uri, host, find_server(servers, count, host), link->watch, error);
     mongoc_server_descriptions_destroy_all(servers, count);
     return ready;
 }
@@ -184,15 +191,23 @@ static bool wants_drivers_tls(const mongoc_uri_t *uri)
            mongoc_uri_has_option(uri, MONGOC_URI_TLSDISABLEOCSPENDPOINTCHECK);
 }
 
-bool mongo_stream_prepare(mongoc_client_t *client, const mongoc_server_description_t *server,
+bool mongo_stream_can_watch(const mongoc_uri_t *uri)
+{
+    const bson_t *compressors = mongoc_uri_get_compressors(uri);
+    return !wants_drivers_tls(uri) && (compressors == NULL || bson_empty(compressors));
+}
+
+bool mongo_stream_prepare(struct mongo_link *link, const mongoc_server_description_t *server,
                           bson_error_t *error)
 {
+    mongoc_client_t *client = atomic_load_explicit(&link->client, memory_order_acquire);
     const mongoc_uri_t *uri = mongoc_client_get_uri(client);
     if (wants_drivers_tls(uri)) {
         return true;
     }
-    mongoc_client_set_stream_initiator(client, initiate, client);
-    prepared = connect_stream(uri, mongoc_server_description_host(server), server, error);
+    mongoc_client_set_stream_initiator(client, initiate, link);
+    prepared =
+        connect_stream(uri, mongoc_server_description_host(server), server, link->watch, error);
     return prepared != NULL;
 }
 

@@ -86,7 +86,7 @@ static void watch_events(struct mongo_endpoint *endpoint)
         mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_beat);
         mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_missed_beat);
     }
-    if (endpoint->watch != NULL) {
+    if (endpoint->watch != NULL && !endpoint->watches_streams) {
         mongo_events_add(callbacks);
     }
     mongoc_client_pool_set_apm_callbacks(endpoint->pool, callbacks, endpoint);
@@ -188,6 +188,12 @@ static enum gleaner_status make_pool(struct mongo_endpoint *endpoint, const mong
 static void free_endpoint(struct mongo_endpoint *endpoint)
 {
     mongoc_client_pool_destroy(endpoint->pool); /* accepts NULL */
+    struct mongo_link *link = atomic_load_explicit(&endpoint->links, memory_order_acquire);
+    while (link != NULL) {
+        struct mongo_link *next = link->next;
+        free(link);
+        link = next;
+    }
     free(endpoint->address);
     free(endpoint->database);
     endpoint->magic = 0;
@@ -215,6 +221,7 @@ enum gleaner_status mongo_endpoint_open(const struct mongo_options *options,
     endpoint->on_heartbeat = options->on_heartbeat;
     endpoint->heartbeat_ctx = options->heartbeat_ctx;
     endpoint->watch = options->watch;
+    endpoint->watches_streams = options->watch != NULL && mongo_stream_can_watch(uri);
     set_timeouts(uri, options);
     enum gleaner_status status = make_pool(endpoint, uri, options->app_name, error);
     mongoc_uri_destroy(uri);

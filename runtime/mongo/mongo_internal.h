@@ -10,8 +10,18 @@
 #define MONGO_CODE_OVER_TIME 50 /* MaxTimeMSExpired */
 #define MONGO_APP_NAME_MAX 128  /* the handshake specification's limit */
 
-/** mongo_events.c: command events, whose context is an endpoint with a watch. */
+/** mongo_events.c: command events, whose context is an endpoint with a watch. For streams that are
+ *  not ours, or compressed. */
 void mongo_events_add(mongoc_apm_callbacks_t *callbacks);
+
+/* What a client's stream has to know when the driver opens it anew. One for each client of an
+ * endpoint; it stays with the endpoint and serves the next client. */
+struct mongo_link {
+    /* NULL: free. writes: who connects a client (CAS, acq_rel), who destroyed it (release) */
+    _Atomic(mongoc_client_t *) client;
+    struct mongo_watch *watch; /* constant, as is `next` */
+    struct mongo_link *next;
+};
 
 /* Built by one connector, used by several, closed by the reaper after all of them. */
 struct mongo_endpoint {
@@ -25,7 +35,11 @@ struct mongo_endpoint {
     uint32_t max_clients; /* 0 = no limit of ours */
     void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us, bool awaited);
     void *heartbeat_ctx;
-    struct mongo_watch *watch; /* NULL: no command events */
+    struct mongo_watch *watch; /* NULL: commands are not timed */
+    bool watches_streams;      /* they are, by our streams; else by the driver's events */
+    /* a stack that only grows; writes: connectors (CAS, release); reads: they, the reaper (acquire)
+     */
+    _Atomic(struct mongo_link *) links;
 
     /* clients connected or connecting
      * writes: connectors (+1 before they connect), reaper (-1 after the destroy)
@@ -42,8 +56,10 @@ mongoc_uri_t *mongo_uri_parse(const char *text, struct base_error *error);
  * it; mongo_stream_drop_prepared() in any case. True, and nothing done, where the driver has to
  * connect by itself.
  */
-bool mongo_stream_prepare(mongoc_client_t *client, const mongoc_server_description_t *server,
+bool mongo_stream_prepare(struct mongo_link *link, const mongoc_server_description_t *server,
                           bson_error_t *error);
+/** Will the streams of clients with this URI be ours, and can they read what passes? */
+bool mongo_stream_can_watch(const mongoc_uri_t *uri);
 void mongo_stream_drop_prepared(void);
 /** The last socket that failed on this thread was silent, it did not break. */
 bool mongo_stream_was_silent(void);
@@ -51,8 +67,10 @@ bool mongo_stream_was_silent(void);
  *  connection is dead. */
 bool mongo_stream_was_given_up(void);
 void mongo_stream_note_silence(bool was_silent);
-/** Around a stream of the driver's, which it takes. `hello`: the server's, or NULL. */
-mongoc_stream_t *mongo_stream_wrap(mongoc_stream_t *inner, const bson_t *hello);
+/** Around a stream of the driver's, which it takes. `hello`: the server's, or NULL; `watch`: of the
+ *  commands that pass, or NULL. */
+mongoc_stream_t *mongo_stream_wrap(mongoc_stream_t *inner, const bson_t *hello,
+                                   struct mongo_watch *watch);
 /** A time-out of the driver's (< 0: none), ended by the deadline of the calling thread. */
 int32_t mongo_bounded_ms(int32_t timeout_ms);
 /** Milliseconds until then, at least 0; rounded up, so that a wait does not end before it. */

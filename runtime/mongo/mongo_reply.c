@@ -23,6 +23,7 @@
  * driver asks for; longer ones, and compressed ones, pass through.
  */
 #include "mongo_reply.h"
+#include "mongo_walk.h"
 
 #include <string.h>
 
@@ -74,11 +75,22 @@ static bool is_state_change(int64_t code)
     return false;
 }
 
+/* Of every answer. */
+static bool is_refusal(const uint8_t *body, size_t len)
+{
+    struct walk walk;
+    for (bool more = walk_begin(&walk, body, len); more && walk_next(&walk);) {
+        if (WALK_IS(&walk, "ok")) {
+            return walk.type == BSON_TYPE_BOOL ? walk.value[0] == 0 : walk_sign(&walk) == 0;
+        }
+    }
+    return false;
+}
+
 static bool is_undated_change(const bson_t *body)
 {
     bson_iter_t iter;
-    return bson_iter_init_find(&iter, body, "ok") && bson_iter_as_int64(&iter) == 0 &&
-           bson_iter_init_find(&iter, body, "code") && is_state_change(bson_iter_as_int64(&iter)) &&
+    return bson_iter_init_find(&iter, body, "code") && is_state_change(bson_iter_as_int64(&iter)) &&
            !bson_iter_init_find(&iter, body, field);
 }
 
@@ -99,14 +111,16 @@ static void append_version(struct mongo_replies *replies)
     put_number(replies->bytes + BODY_AT, body_len + added);
 }
 
-static void date(struct mongo_replies *replies)
+static void look_at(struct mongo_replies *replies)
 {
     const uint8_t *bytes = replies->bytes;
     bson_t body;
     bool is_one_body = replies->len > BODY_AT + LENGTH_BYTES &&
                        number_at(bytes + OPCODE_AT) == OP_MSG && number_at(bytes + FLAGS_AT) == 0 &&
                        bytes[KIND_AT] == 0 && number_at(bytes + BODY_AT) == replies->len - BODY_AT;
-    if (is_one_body && bson_init_static(&body, bytes + BODY_AT, replies->len - BODY_AT) &&
+    replies->was_refused = is_one_body && is_refusal(bytes + BODY_AT, replies->len - BODY_AT);
+    if (replies->was_refused && replies->version_len > 0 &&
+        bson_init_static(&body, bytes + BODY_AT, replies->len - BODY_AT) &&
         is_undated_change(&body)) {
         append_version(replies);
     }
@@ -172,6 +186,7 @@ ssize_t mongo_replies_answer(struct mongo_replies *replies, uint8_t *out, size_t
         return -1;
     }
     replies->state = MONGO_REPLY_DEAD;
+    replies->was_refused = true;
     if (replies->passing > 0) {
         bool is_at_start = replies->passing + LENGTH_BYTES == replies->passing_len;
         bool done =
@@ -197,6 +212,7 @@ ssize_t mongo_replies_answer(struct mongo_replies *replies, uint8_t *out, size_t
 /* The first bytes of a message that is not looked at are in `out`: how many are to follow. */
 static void let_pass(struct mongo_replies *replies, const uint8_t *out, ssize_t got)
 {
+    replies->was_refused = false; /* a refusal is short */
     uint32_t len = got >= LENGTH_BYTES ? number_at(out) : 0;
     replies->passing_len = len;
     replies->passing = len > (uint32_t)got ? len - (uint32_t)got : 0;
@@ -221,9 +237,7 @@ static ssize_t read_first(struct mongo_replies *replies, mongoc_stream_t *from, 
     }
     replies->len = len;
     replies->at = 0;
-    if (replies->version_len > 0) {
-        date(replies);
-    }
+    look_at(replies);
     return serve(replies, out, wanted);
 }
 

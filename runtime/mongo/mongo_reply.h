@@ -16,6 +16,7 @@ enum mongo_reply_state {
 /* Plain; used by whoever holds the client. */
 struct mongo_replies {
     enum mongo_reply_state state;
+    bool was_refused;              /**< of the last message that was read whole: ok is 0 */
     uint32_t version_len;          /**< 0: nothing is dated */
     uint32_t passing_len, passing; /**< of a message that passes through: all, still to come */
     uint32_t len, at;              /**< of the message in `bytes`; at == len: none */
@@ -28,6 +29,11 @@ void mongo_replies_init(struct mongo_replies *replies, const bson_t *hello);
 /** As mongoc_stream_read(). */
 ssize_t mongo_replies_read(struct mongo_replies *replies, mongoc_stream_t *from, uint8_t *out,
                            size_t wanted, size_t min_bytes, int32_t timeout_ms);
+/** The driver has had all of the last answer. */
+static inline bool mongo_replies_is_between(const struct mongo_replies *replies)
+{
+    return replies->at == replies->len && replies->passing == 0;
+}
 /** The request could not be sent by the deadline: its answer will be that of a deadline. */
 void mongo_replies_give_up(struct mongo_replies *replies);
 /** After mongo_replies_read() failed because the deadline came: answer for the server. -1 when that

@@ -145,22 +145,26 @@ static void put_stages(struct shape_text *out, const struct walk *at)
     put_char(out, ']');
 }
 
-/* The first of the statements stands for all: a batch repeats one shape. */
-static void put_statement(struct shape_text *out, const struct walk *at)
+static void put_statement(struct shape_text *out, struct walk *part)
 {
-    struct walk list, part;
-    if (!walk_into(at, &list) || !walk_next(&list) || !walk_into(&list, &part)) {
-        return;
-    }
-    while (walk_next(&part)) {
-        if (WALK_IS(&part, "q") && part.type == BSON_TYPE_DOCUMENT) {
+    while (walk_next(part)) {
+        if (WALK_IS(part, "q") && part->type == BSON_TYPE_DOCUMENT) {
             put_char(out, ' ');
-            put_filter(out, &part, 0);
-        } else if (WALK_IS(&part, "u")) {
-            put_change(out, &part);
-        } else if (WALK_IS(&part, "multi") && part.value[0] != 0) {
+            put_filter(out, part, 0);
+        } else if (WALK_IS(part, "u")) {
+            put_change(out, part);
+        } else if (WALK_IS(part, "multi") && part->value[0] != 0) {
             PUT(out, " multi");
         }
+    }
+}
+
+/* The first of the statements stands for all: a batch repeats one shape. */
+static void put_statements(struct shape_text *out, const struct walk *at)
+{
+    struct walk list, part;
+    if (walk_into(at, &list) && walk_next(&list) && walk_into(&list, &part)) {
+        put_statement(out, &part);
     }
 }
 
@@ -192,14 +196,14 @@ static void put_part(struct shape_text *out, const struct walk *at)
         break;
     case 'u':
         if (is_array && WALK_IS(at, "updates")) {
-            put_statement(out, at);
+            put_statements(out, at);
         } else if (WALK_IS(at, "update")) {
             put_change(out, at);
         }
         break;
     case 'd':
         if (is_array && WALK_IS(at, "deletes")) {
-            put_statement(out, at);
+            put_statements(out, at);
         }
         break;
     case 'k': /* of distinct: a field */
@@ -279,4 +283,13 @@ bool shape_write(const char *database, const char *name, const bson_t *command,
     }
     out->text[out->len] = '\0';
     return true;
+}
+
+void shape_add_statement(struct shape_text *out, const uint8_t *first, uint32_t len)
+{
+    struct walk part;
+    if (walk_begin(&part, first, len)) {
+        put_statement(out, &part);
+        out->text[out->len] = '\0';
+    }
 }

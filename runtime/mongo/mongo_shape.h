@@ -14,6 +14,8 @@ struct shape_text {
 /** False: a command of the driver's own or of ours (ping, hello ...), not to be counted. */
 bool shape_write(const char *database, const char *name, const struct _bson_t *command,
                  struct shape_text *out);
+/** The first of statements that are not in the command, but sent after it. */
+void shape_add_statement(struct shape_text *out, const uint8_t *first, uint32_t len);
 
 /** A copy for explain: without the driver's own fields, with one statement of an update or delete.
  *  NULL when it is too large or memory is out. */

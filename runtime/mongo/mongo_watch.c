@@ -2,6 +2,7 @@
 /* The table of shapes: open addressing over a fixed array; a place once taken is never given up, so
  * that readers and writers need no lock and no reclamation. */
 #include "mongo_watch.h"
+#include "mongo_request.h"
 #include "mongo_shape.h"
 
 #include <stdio.h>
@@ -148,21 +149,59 @@ static void copy_sample(struct shape *shape, const char *database, const char *n
                           memory_order_release);
 }
 
+/* True: a copy of the command is wanted. */
+static bool begin(struct mongo_watch *watch, const struct shape_text *text, int64_t request_id)
+{
+    struct shape *shape = find_shape(watch, text);
+    begun.shape = shape;
+    begun.request_id = request_id;
+    return text->is_explainable &&
+           atomic_load_explicit(&shape->sample_step, memory_order_relaxed) == STEP_WANTED;
+}
+
 void mongo_watch_begin(struct mongo_watch *watch, const char *database, const char *name,
                        const struct _bson_t *command, int64_t request_id)
 {
     struct shape_text text;
     begun.shape = NULL;
-    if (!shape_write(database, name, command, &text)) {
+    if (shape_write(database, name, command, &text) && begin(watch, &text, request_id)) {
+        copy_sample(begun.shape, database, name, command);
+    }
+}
+
+/* The command as the driver's own event would show it, with one statement. */
+static void copy_request(struct shape *shape, const struct mongo_request *request)
+{
+    bson_t whole, list, first;
+    bson_copy_to(&request->command, &whole);
+    if (bson_init_static(&first, request->first, request->first_len)) {
+        bson_append_array_begin(&whole, request->list, -1, &list);
+        bson_append_document(&list, "0", 1, &first);
+        bson_append_array_end(&whole, &list);
+        copy_sample(shape, mongo_request_database(request), request->name, &whole);
+    }
+    bson_destroy(&whole);
+}
+
+void mongo_watch_begin_request(struct mongo_watch *watch, const struct mongo_request *request)
+{
+    struct shape_text text;
+    const char *database = mongo_request_database(request);
+    begun.shape = NULL;
+    if (!shape_write(database, request->name, &request->command, &text)) {
         return;
     }
-    struct shape *shape = find_shape(watch, &text);
-    if (text.is_explainable &&
-        atomic_load_explicit(&shape->sample_step, memory_order_relaxed) == STEP_WANTED) {
-        copy_sample(shape, database, name, command);
+    if (request->list != NULL && strcmp(request->list, "documents") != 0) {
+        shape_add_statement(&text, request->first, request->first_len);
     }
-    begun.shape = shape;
-    begun.request_id = request_id;
+    if (!begin(watch, &text, request->id)) {
+        return;
+    }
+    if (request->list != NULL) {
+        copy_request(begun.shape, request);
+    } else {
+        copy_sample(begun.shape, database, request->name, &request->command);
+    }
 }
 
 static size_t bucket_of(uint64_t us)

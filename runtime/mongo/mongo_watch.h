@@ -2,8 +2,9 @@
 /**
  * @file mongo_watch.h
  * The second half of the door of runtime/mongo: what commands cost and why. Times per shape of
- * command out of the driver's command events, the plan behind a slow one, and what the server says
- * about itself.
+ * command, taken where requests and answers pass our streams (libmongoc 2, and compressed messages:
+ * out of the driver's command events), the plan behind a slow one, and what the server says about
+ * itself.
  *
  * A shape is a command without its values: "find app.jobs {status,due:{$lte}} sort:{due:1}". Values
  * may be secrets: none is in a shape. One command per slow shape is copied, to be explained
@@ -48,7 +49,7 @@ struct mongo_shape {
 /** False when that id was not seen yet. [any] */
 bool mongo_watch_read(const struct mongo_watch *watch, uint32_t id, struct mongo_shape *out);
 
-/** [any] What the driver's events call; the thread that begins a command ends it. Lock-free; bench
+/** [any] What the driver's events call, and in other words our streams; the thread that begins a command ends it. Lock-free; bench
  *  monitor_cost measures it. */
 void mongo_watch_begin(struct mongo_watch *watch, const char *database, const char *name,
                        const struct _bson_t *command, int64_t request_id);
