@@ -88,12 +88,6 @@ static void finish_verdict(struct fetch_transfer *x, int status)
         snprintf(text, sizeof(text), "%s: more than %u header lines (header limit)", host,
                  FETCH_MAX_HEADER_LINES);
         break;
-    case VERDICT_ENOUGH: /* the line that was cut would be another rule */
-        fetch_class = FETCH_OK;
-        while (x->box->body.len > 0 && x->box->body.data[x->box->body.len - 1] != '\n') {
-            x->box->body.len--;
-        }
-        break;
     case VERDICT_STORAGE:
         fetch_class = FETCH_STORAGE;
         x->box->result.retry_after_ms = FETCH_STORAGE_PAUSE_MS;
@@ -111,9 +105,7 @@ static void finish_verdict(struct fetch_transfer *x, int status)
         snprintf(text, sizeof(text), "no memory for the body from %s", host);
         break;
     }
-    if (fetch_class != FETCH_OK) {
-        fetch_body_drop(x->box);
-    }
+    fetch_body_drop(x->box);
     finish(x, fetch_class, status, text);
 }
 
@@ -262,9 +254,24 @@ static void complete_body(struct fetch_transfer *x)
     x->verdict = x->body_error != 0 ? VERDICT_STORAGE : x->verdict;
 }
 
+/* A long robots.txt, read as far as it counts, is an answer like any other: its status says what it
+ * means. The line that was cut would be another rule. */
+static void cut_last_line(struct fetch_transfer *x)
+{
+    struct base_buffer *body = &x->box->body;
+    while (body->len > 0 && body->data[body->len - 1] != '\n') {
+        body->len--;
+    }
+    x->verdict = VERDICT_NONE;
+}
+
 void fetch_answer(struct fetch_transfer *x, CURLcode code)
 {
     int status = http_status_of(x);
+    if (x->verdict == VERDICT_ENOUGH) {
+        cut_last_line(x);
+        code = CURLE_OK;
+    }
     learn_latency(x, code, status);
     if (x->verdict == VERDICT_NONE && code == CURLE_OK) {
         complete_body(x);

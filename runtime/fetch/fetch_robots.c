@@ -19,6 +19,12 @@ struct rule {
 
 struct agent {
     const char *token; /* "*" or a product token */
+    uint32_t group;
+};
+
+/* What the agents named in a row have in common: with many agents and many rules, a copy for each
+ * agent would be quadratic work for the parser, and for every URL again. */
+struct group {
     uint32_t first_rule, rule_count;
     double crawl_delay_s;
 };
@@ -27,13 +33,13 @@ struct fetch_robots {
     struct base_arena arena;
     struct rule *rules;
     struct agent *agents;
+    struct group *groups;
     const char **sitemaps;
-    uint32_t rule_count, agent_count, sitemap_count;
-    uint32_t rule_cap, agent_cap, sitemap_cap;
+    uint32_t rule_count, agent_count, group_count, sitemap_count;
+    uint32_t rule_cap, agent_cap, group_cap, sitemap_cap;
     /* parsing only */
     uint32_t line;
-    uint32_t open_agent; /* first agent of the group being read */
-    bool group_has_rules;
+    bool group_has_rules; /* the last one: the next agent opens another */
     bool failed;
 };
 
@@ -120,14 +126,26 @@ static enum key key_of(struct base_slice name)
 
 /* ---- building ------------------------------------------------------------------------------- */
 
+static bool open_group(struct fetch_robots *r)
+{
+    struct group *group = grow((void **)&r->groups, &r->group_count, &r->group_cap, sizeof(*group));
+    if (group == NULL) {
+        r->failed = true;
+        return false;
+    }
+    group->first_rule = r->rule_count;
+    group->crawl_delay_s = -1;
+    r->group_has_rules = false;
+    return true;
+}
+
 /* A user-agent line after rules opens the next group; others join the group that is open. */
 static void add_agent(struct fetch_robots *r, struct base_slice value)
 {
-    if (r->group_has_rules) {
-        r->open_agent = r->agent_count;
-        r->group_has_rules = false;
-    }
     size_t len = 0;
+    if ((r->group_count == 0 || r->group_has_rules) && !open_group(r)) {
+        return;
+    }
     bool star = value.len > 0 && value.data[0] == '*' &&
                 (value.len == 1 || isspace((unsigned char)value.data[1]));
     while (!star && len < value.len &&
@@ -141,8 +159,7 @@ static void add_agent(struct fetch_robots *r, struct base_slice value)
         return;
     }
     agent->token = star ? "*" : base_arena_strndup(&r->arena, value.data, len);
-    agent->first_rule = r->rule_count;
-    agent->crawl_delay_s = -1;
+    agent->group = r->group_count - 1;
     r->failed |= agent->token == NULL;
 }
 
@@ -189,9 +206,8 @@ static void add_rule(struct fetch_robots *r, bool allow, struct base_slice value
     rule->allow = allow;
     rule->line = r->line;
     rule->anchored = rule->pattern[rule->len - 1] == '$';
-    for (uint32_t i = r->open_agent; i < r->agent_count; i++) {
-        r->agents[i].rule_count = r->rule_count - r->agents[i].first_rule;
-    }
+    struct group *group = &r->groups[r->group_count - 1];
+    group->rule_count = r->rule_count - group->first_rule;
 }
 
 /* "Allow: /dir/index.html" allows "/dir/" itself too (Google's reading; it can only allow more). */
@@ -224,8 +240,8 @@ static void add_delay(struct fetch_robots *r, struct base_slice value)
     if (end == text || !(seconds >= 0) || seconds > 1e9) {
         return;
     }
-    for (uint32_t i = r->open_agent; i < r->agent_count; i++) {
-        r->agents[i].crawl_delay_s = seconds;
+    if (r->group_count > 0) {
+        r->groups[r->group_count - 1].crawl_delay_s = seconds;
     }
 }
 
@@ -306,6 +322,7 @@ void fetch_robots_free(struct fetch_robots **robots)
         base_arena_fini(&r->arena);
         free(r->rules);
         free(r->agents);
+        free(r->groups);
         free(r->sitemaps);
         free(r);
         *robots = NULL;
@@ -370,11 +387,11 @@ static bool rule_matches(const struct rule *rule, const char *path, size_t len)
 }
 
 /* The longest matching rule of one group; at equal length an allow wins. */
-static const struct rule *longest_match(const struct fetch_robots *r, const struct agent *agent,
+static const struct rule *longest_match(const struct fetch_robots *r, const struct group *group,
                                         struct base_slice path, const struct rule *best)
 {
-    for (uint32_t i = 0; i < agent->rule_count; i++) {
-        const struct rule *rule = &r->rules[agent->first_rule + i];
+    for (uint32_t i = 0; i < group->rule_count; i++) {
+        const struct rule *rule = &r->rules[group->first_rule + i];
         bool better = best == NULL || rule->len > best->len ||
                       (rule->len == best->len && rule->allow && !best->allow);
         if (better && rule_matches(rule, path.data, path.len)) {
@@ -409,11 +426,15 @@ void fetch_robots_match(const struct fetch_robots *robots, const char *agent, co
     }
     const char *token = specific ? agent : "*";
     *out = (struct fetch_robots_answer){.allowed = true, .crawl_delay_s = -1};
+    uint32_t done = UINT32_MAX; /* one group may name the agent several times */
     for (uint32_t i = 0; i < robots->agent_count; i++) {
         const struct agent *a = &robots->agents[i];
-        if (strcasecmp(a->token, token) == 0) {
-            best = longest_match(robots, a, path, best);
-            out->crawl_delay_s = a->crawl_delay_s >= 0 ? a->crawl_delay_s : out->crawl_delay_s;
+        if (a->group != done && strcasecmp(a->token, token) == 0) {
+            const struct group *group = &robots->groups[a->group];
+            done = a->group;
+            best = longest_match(robots, group, path, best);
+            out->crawl_delay_s =
+                group->crawl_delay_s >= 0 ? group->crawl_delay_s : out->crawl_delay_s;
         }
     }
     if (best != NULL) {

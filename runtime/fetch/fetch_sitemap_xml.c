@@ -271,12 +271,13 @@ static void set_handlers(struct reader *r)
     r->is_collecting = false;
 }
 
-/* The start tag of the next entry, from `at` on; `end` when there is none. */
+/* The start tag of the next entry, from `at` on; `end` when there is none. A name ends at the next
+ * '<', too: else "<a<a<a..." would be looked through anew from each of them. */
 static const char *next_entry(const char *at, const char *end)
 {
     for (; at < end && (at = memchr(at, '<', (size_t)(end - at))) != NULL; at++) {
         const char *name = at + 1, *stop = name;
-        while (stop < end && *stop != '>' && *stop != '/' && (unsigned char)*stop > ' ') {
+        while (stop < end && strchr("></", *stop) == NULL && (unsigned char)*stop > ' ') {
             stop++;
         }
         enum element element = element_of(name, (size_t)(stop - name));

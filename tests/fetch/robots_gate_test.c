@@ -141,6 +141,13 @@ Test(robots_gate, a_long_file_counts_as_far_as_it_is_read)
     rig_expect(&rig, "/ok", FETCH_OK, 200, "");
 }
 
+Test(robots_gate, a_long_page_of_an_error_is_no_robots_file)
+{
+    http_fixture_robots(&rig.http, 0, "long", "500");
+    rig_engine(&rig);
+    rig_expect(&rig, "/ok", FETCH_ROBOTS, 500, "answered 500");
+}
+
 Test(robots_gate, every_hop_of_a_redirect_is_asked)
 {
     char path[300];

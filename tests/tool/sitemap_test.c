@@ -233,3 +233,19 @@ Test(sitemap, the_tool_answers_lines_and_shows_files)
     cr_expect_eq(output.code, TOOL_NO);
     rig_output_fini(&output);
 }
+
+/* Counted by the time limit: each of the names was looked through to the end of the file. */
+Test(sitemap, half_a_million_names_without_end_are_passed_over_once, .timeout = 30)
+{
+    struct base_buffer body = {0};
+    struct fetch_sitemap *sitemap = NULL;
+    base_buffer_append_str(&body, "<urlset></x>");
+    for (int i = 0; i < 500000; i++) {
+        base_buffer_append_str(&body, "<a");
+    }
+    base_buffer_append_str(&body, LOC("http://a/1"));
+    cr_assert_eq(fetch_sitemap_parse(body.data, body.len, "http://a/", &sitemap), GLEANER_OK);
+    cr_assert_eq(sitemap->url_count, 1);
+    fetch_sitemap_free(&sitemap);
+    base_buffer_fini(&body);
+}
