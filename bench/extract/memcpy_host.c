@@ -141,6 +141,13 @@ static void page_robots(struct gleaner_task *task, bool noindex, bool nofollow)
     (void)nofollow;
 }
 
+static const char *setting(struct gleaner_task *task, const char *name)
+{
+    (void)task;
+    (void)name;
+    return NULL; /* as in a plain crawl */
+}
+
 const struct gleaner_host memcpy_host = {
     .size = sizeof memcpy_host,
     .abi = GLEANER_MODULE_ABI,
@@ -160,4 +167,5 @@ const struct gleaner_host memcpy_host = {
     .should_stop = should_stop,
     .content_found = content_found,
     .page_robots = page_robots,
+    .setting = setting,
 };
