@@ -8,13 +8,16 @@
 #define TICK_MS 50
 #define FIRST_CONNECT_MS 2000 /* so the first documents do not take the way of the spool */
 #define SPOOL_WAIT_STEP_MS 250
+#define SPOOL_SAY_MS 1000 /* a wait that a person would wonder about */
+#define NEVER_MET_MS 2000
 
 /* ---- its course ---- */
 
 static void wait_for_server(struct crawl *crawl)
 {
     struct gleaner_db *db = crawl->work.db;
-    if (db == NULL || gleaner_db_wait_up(db, FIRST_CONNECT_MS) == GLEANER_OK) {
+    crawl->has_met_server = db != NULL && gleaner_db_wait_up(db, FIRST_CONNECT_MS) == GLEANER_OK;
+    if (db == NULL || crawl->has_met_server) {
         return;
     }
     struct gleaner_db_state state = {.size = sizeof state};
@@ -65,13 +68,34 @@ static void follow(struct crawl *crawl)
     struct work *work = &crawl->work;
     while (!signals_stop_wanted() && !sinks_are_closed(work->sinks) &&
            !worker_group_wait(work->workers, base_mono_ns() + TICK_MS * BASE_NS_PER_MS)) {
+        crawl->has_met_server |= work->db != NULL && gleaner_db_is_up(work->db);
         progress_tick(&crawl->progress, work);
         live_serve(work);
     }
     live_stop(work);
 }
 
-/* Wait for the spool as long as it gets shorter, and spool_wait_ms beyond that. */
+/* A server that was there during the crawl may be starting again; one that never was is waited for
+ * only as long as a first connection takes, unless somebody said how long. */
+static uint64_t spool_patience_ms(const struct crawl *crawl)
+{
+    const struct settings *settings = crawl->work.settings;
+    bool is_said = settings_is_given(settings, &settings->spool_wait_ms);
+    bool is_short = !crawl->has_met_server && !is_said && settings->spool_wait_ms > NEVER_MET_MS;
+    return is_short ? NEVER_MET_MS : settings->spool_wait_ms;
+}
+
+static void say_what_is_waited_for(struct crawl *crawl, uint64_t documents, uint64_t patience_ms)
+{
+    progress_clear(&crawl->progress);
+    (void)fprintf(stderr,
+                  "gleaner: the crawl is complete; %llu documents wait for %s, up to %llu s "
+                  "(--spool-wait)\n",
+                  (unsigned long long)documents, crawl->work.target,
+                  (unsigned long long)(patience_ms + 999) / 1000);
+}
+
+/* Wait for the spool as long as it gets shorter, and the patience beyond that. */
 static void deliver_spool(struct crawl *crawl)
 {
     struct work *work = &crawl->work;
@@ -80,11 +104,12 @@ static void deliver_spool(struct crawl *crawl)
     }
     struct store_spool_stats spool;
     store_tiered_spool(work->tiered, &spool);
-    uint64_t patience_ns = work->settings->spool_wait_ms * BASE_NS_PER_MS;
+    uint64_t patience_ms = spool_patience_ms(crawl);
     uint64_t last_count = spool.documents;
     uint64_t last_progress_ns = base_mono_ns();
+    bool is_said = patience_ms < SPOOL_SAY_MS;
     while (spool.documents > 0 && !signals_stop_wanted() &&
-           base_mono_ns() - last_progress_ns < patience_ns) {
+           base_mono_ns() - last_progress_ns < patience_ms * BASE_NS_PER_MS) {
         uint64_t step_ns = base_mono_ns() + SPOOL_WAIT_STEP_MS * BASE_NS_PER_MS;
         if (store_tiered_drain(work->tiered, step_ns) != GLEANER_OK) {
             progress_tick(&crawl->progress, work);
@@ -93,6 +118,9 @@ static void deliver_spool(struct crawl *crawl)
         if (spool.documents < last_count) {
             last_count = spool.documents;
             last_progress_ns = base_mono_ns();
+        } else if (!is_said && base_mono_ns() - last_progress_ns > SPOOL_SAY_MS * BASE_NS_PER_MS) {
+            is_said = true;
+            say_what_is_waited_for(crawl, spool.documents, patience_ms);
         }
     }
 }

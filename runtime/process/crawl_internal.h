@@ -14,6 +14,7 @@ struct crawl {
     struct base_arena arena;
     char name[48]; /* crawl/<id> */
     bool is_resumed;
+    bool has_met_server; /* it was up at some time of this run */
 };
 
 GLEANER_MUST_CHECK enum gleaner_status

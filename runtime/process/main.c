@@ -132,6 +132,11 @@ static enum gleaner_status check_target(const struct command *command,
                           place, settings->target, command->name);
 }
 
+/* What a first Ctrl-C gives a command to end by itself: one that only looks may be inside a page
+ * for long, one that asks a server may be in a call that does not return. */
+#define LOOK_PATIENCE_MS 200
+#define PATIENCE_MS 3000
+
 /* Everything that has threads lives between here and signals_stop(). */
 static int run_command(const struct command *command, struct settings *settings, int argc,
                        char *const argv[])
@@ -145,6 +150,9 @@ static int run_command(const struct command *command, struct settings *settings,
         print_error(&error);
         return EXIT_OTHER;
     }
+    /* Those that hold leases say more exactly how long they need. */
+    bool is_look = (command->groups & GROUP_BATCH) != 0;
+    signals_set_short_patience(is_look ? LOOK_PATIENCE_MS : PATIENCE_MS, EXIT_STOPPED);
     int code = command->run(settings, argc, argv);
     signals_stop();
     return code;

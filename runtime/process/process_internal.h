@@ -45,6 +45,8 @@ uint64_t signals_stopped_ns(void);
 /** From the first stop on: when this is over the process ends with `code`, whatever hangs. Nothing
  *  that was acknowledged is lost by it. Again, it replaces the earlier one. Thread: [owner]. */
 void signals_set_patience(uint64_t patience_ms, enum exit_code code);
+/** The same for a command that has nothing to hand back: it ends without a word. [owner] */
+void signals_set_short_patience(uint64_t patience_ms, enum exit_code code);
 /** The same without a stop, by a deadline; the earlier of both counts. Thread: [owner]. */
 void signals_leave_by(uint64_t deadline_ns, enum exit_code code);
 /** True once for each SIGHUP since the last call. Thread: [owner]. */
@@ -202,6 +204,8 @@ struct progress {
 void progress_start(struct progress *progress, bool is_on);
 /** Repaint or print a line when it is time. [main] */
 void progress_tick(struct progress *progress, struct work *work);
+/** Wipe the line: something else is printed now. */
+void progress_clear(const struct progress *progress);
 /** Leave the terminal clean. */
 void progress_end(struct progress *progress);
 

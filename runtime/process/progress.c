@@ -3,6 +3,7 @@
  * elsewhere. Log lines meanwhile go above it: the line is wiped before each of them. */
 #include "process_internal.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -42,7 +43,8 @@ void progress_start(struct progress *progress, bool is_on)
 {
     memset(progress, 0, sizeof *progress);
     progress->is_on = is_on;
-    progress->is_terminal = isatty(STDERR_FILENO) == 1;
+    const char *kind = getenv("TERM"); /* a dumb one knows no way to wipe a line */
+    progress->is_terminal = isatty(STDERR_FILENO) == 1 && kind != NULL && strcmp(kind, "dumb") != 0;
     progress->last_ns = base_mono_ns();
     progress->next_ns = progress->last_ns + (progress->is_terminal ? 0 : PLAIN_MS * BASE_NS_PER_MS);
     if (is_on && progress->is_terminal) {
@@ -53,7 +55,7 @@ void progress_start(struct progress *progress, bool is_on)
 static size_t terminal_width(void)
 {
     struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
 /* Rate of the last seconds, smoothed, so that a burst of one batch does not jump. */
@@ -140,11 +142,18 @@ void progress_tick(struct progress *progress, struct work *work)
     }
 }
 
-void progress_end(struct progress *progress)
+void progress_clear(const struct progress *progress)
 {
     if (progress->is_on && progress->is_terminal) {
-        base_log_set_sink(NULL, NULL);
         write_all("\r\033[K", 4);
+    }
+}
+
+void progress_end(struct progress *progress)
+{
+    progress_clear(progress);
+    if (progress->is_on && progress->is_terminal) {
+        base_log_set_sink(NULL, NULL);
     }
     progress->is_on = false;
 }

@@ -29,10 +29,36 @@ static bool find_option(const char *name, size_t len, size_t *out)
     return false;
 }
 
+/* What other programs call it. */
+static const char *name_elsewhere(const char *name, size_t len, unsigned groups)
+{
+    static const char *const names[][3] = {
+        {"output", "to", "to"},
+        {"out", "to", "to"},
+        {"workers", "threads", "threads"},
+        {"jobs", "threads", "threads"},
+        {"quiet", "progress", "no-progress"},
+        {"silent", "progress", "no-progress"},
+        {"level", "depth", "depth"},
+        {"limit", "pages", "pages"},
+        {"agent", "user-agent", "user-agent"},
+    };
+    for (size_t i = 0; i < BASE_ARRAY_LEN(names); i++) {
+        size_t index;
+        bool is_it = strlen(names[i][0]) == len && strncmp(names[i][0], name, len) == 0;
+        if (is_it && find_option(names[i][1], strlen(names[i][1]), &index) &&
+            (settings_table[index].groups & groups) != 0) {
+            return names[i][2];
+        }
+    }
+    return NULL;
+}
+
 static enum gleaner_status refuse(const char *name, size_t len, unsigned groups,
                                   struct base_error *error)
 {
-    const char *near = settings_nearest(name, len, next_option, &groups);
+    const char *near = name_elsewhere(name, len, groups);
+    near = near != NULL ? near : settings_nearest(name, len, next_option, &groups);
     return base_error_set(error, GLEANER_E_CONFIG, "unknown option --%.*s%s%s%s", (int)len, name,
                           near != NULL ? "; did you mean --" : "", near != NULL ? near : "",
                           near != NULL ? "?" : "; --help lists what there is");

@@ -30,6 +30,7 @@ static struct {
      * writes: main, release, then a kick; reads: signal thread, acquire: `leave_code` is older */
     _Atomic uint64_t patience_ms, leave_ns;
     _Atomic int leave_code;
+    _Atomic bool is_quiet; /* writes: main; reads: signal thread; relaxed: a line more or less */
 } signals = {
     .signal_fd = -1,
     .end_fd = -1,
@@ -109,6 +110,9 @@ static void leave_if_due(uint64_t end_ns)
     if (base_mono_ns() < end_ns) {
         return;
     }
+    if (atomic_load_explicit(&signals.is_quiet, memory_order_relaxed)) {
+        _exit(atomic_load_explicit(&signals.leave_code, memory_order_relaxed));
+    }
     base_log_warn("process", "event=left_behind what=\"a call that does not return\" "
                              "then=\"leases run out by themselves\"");
     _exit(atomic_load_explicit(&signals.leave_code, memory_order_relaxed));
@@ -153,8 +157,15 @@ static void kick(void)
     (void)ignored;
 }
 
+void signals_set_short_patience(uint64_t patience_ms, enum exit_code code)
+{
+    signals_set_patience(patience_ms, code);
+    atomic_store_explicit(&signals.is_quiet, true, memory_order_relaxed);
+}
+
 void signals_set_patience(uint64_t patience_ms, enum exit_code code)
 {
+    atomic_store_explicit(&signals.is_quiet, false, memory_order_relaxed);
     atomic_store_explicit(&signals.leave_code, (int)code, memory_order_relaxed);
     atomic_store_explicit(&signals.patience_ms, patience_ms, memory_order_release);
     kick();

@@ -82,6 +82,16 @@ class Sites(rig.Case):
         self.assertIn("gleaner spool drain", out)
         self.assertIn("1 by way of the spool (1 still there)", out)
 
+    def test_a_server_that_never_was_there_is_not_waited_for_long_and_that_is_said(self):
+        site = self.site({"/": "<title>t</title><p>text"})
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            uri = f"mongodb://127.0.0.1:{s.getsockname()[1]}/app"
+        for more, says in (((), "up to 2 s"), (("--spool-wait", "3000"), "up to 3 s")):
+            process = self.start(*self.crawl_arguments(site.url + "/", "--to", uri, "--server-selection", "100", *more))
+            _, err = self.finish(process, 4)
+            self.assertIn(says, err)
+
 
 class Files(rig.Case):
     def test_data_directory_that_cannot_be_made(self):

@@ -67,6 +67,41 @@ class Commands(rig.Case):
                 _, err = self.run_gleaner(*arguments, code=2)
                 self.assertIn(says, err)
 
+    def test_an_unknown_option_names_the_nearest(self):
+        for wrong, near in (("--dpeth", "depth"), ("--timeout", "total-timeout"), ("--max-pages", "pages"), ("--user", "user-agent"),
+                            ("--conc", "concurrency"), ("--output", "to"), ("--quiet", "no-progress"), ("--workers", "threads")):
+            with self.subTest(wrong=wrong):
+                _, err = self.run_gleaner("crawl", "http://a/", wrong, "1", code=2)
+                self.assertIn(f"did you mean --{near}?", err)
+        _, err = self.run_gleaner("crawl", "http://a/", "--zzz", code=2)
+        self.assertIn("--help lists what there is", err)
+
+    def test_every_option_with_a_typing_mistake_is_recognised(self):
+        for command in ("crawl", "run", "scan", "queue", "export", "search", "scrape"):
+            out, _ = self.run_gleaner(command, "--help")
+            options = [line.split()[0].removeprefix("--").removeprefix("[no-]") for line in out.splitlines() if line.startswith("  --")]
+            self.assertGreater(len(options), 5)
+            for option in options:
+                if len(option) < 5:
+                    continue  # the nearest of a word of four letters may be another
+                with self.subTest(command=command, option=option):
+                    wrong = option[:2] + option[3] + option[2] + option[4:] if option[2] != option[3] else option + "x"
+                    _, err = self.run_gleaner(command, f"--{wrong}", "1", code=2)
+                    self.assertIn(f"did you mean --{option}?", err)
+
+    def test_a_tool_that_waits_for_its_questions_ends_at_the_first_signal(self):
+        for command in ("scrape", "url", "robots"):
+            process = subprocess.Popen([rig.GLEANER, command, "--batch"], cwd=self.home, env=self.environment, stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            process.stdin.write("{}\n")
+            process.stdin.flush()
+            self.assertIn("error", process.stdout.readline())
+            rig.interrupt(process)
+            self.assertEqual(process.wait(timeout=rig.LIMIT), 3)
+            self.assertEqual(process.stderr.read(), "")
+            for file in (process.stdin, process.stdout, process.stderr):
+                file.close()
+
     def test_config_says_where_each_value_comes_from(self):
         with open(f"{self.home}/c.yaml", "w") as f:
             f.write("fetch:\n  delay_ms: 7\n  per_host: 3\ncrawl:\n  depth: 2\n")
