@@ -181,7 +181,7 @@ int main(int argc, char **argv)
                 "usage: %s [--module FILE] [--rounds N] [--markdown] ADDRESS FOLDER ...\n"
                 "       %s [--module FILE] [--markdown] --json\n",
                 argv[0], argv[0]);
-        return 2;
+        return argc == 1 ? 77 : 2; /* 77: skipped, no pages were named */
     }
     sync_init();
     base_log_set_level(BASE_LOG_WARN);
