@@ -149,6 +149,8 @@ struct fetch_request {
     const char *etag, *last_modified; /* conditional; or NULL */
     bool follow_redirects; /* up to max_redirects, each hop through guard, robots and politeness */
     bool ignore_robots;
+    uint64_t max_bytes; /* no more than the beginning is wanted: asked for with Range, without a
+                           content coding, and cut there when the server sends more. 0 = all */
 };
 struct fetch_result {
     void *user;
@@ -182,6 +184,18 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_submit(struct fetch_engine *engine,
  *  after fetch_nudge(), GLEANER_E_CLOSED when stopping and empty. */
 GLEANER_MUST_CHECK enum gleaner_status fetch_next(struct fetch_engine *engine, uint64_t deadline_ns,
                                                   struct fetch_result **out);
+/**
+ * Fetch and wait: the same queues, limits and politeness as fetch_submit(), but the result comes
+ * back here and nowhere else. It starts before the host's other requests, and also while results
+ * that nobody takes hold those up: who waits here takes none.
+ *
+ * Thread: [any] but fetchers. Blocks until the deadline; a transfer under way ends by itself then.
+ * Owns:   on GLEANER_OK *out is the caller's (any class), see fetch_result_free().
+ * Errors: GLEANER_E_INVALID no URL; GLEANER_E_TIMEOUT; GLEANER_E_CLOSED; GLEANER_E_NOMEM.
+ */
+GLEANER_MUST_CHECK enum gleaner_status fetch_get(struct fetch_engine *engine,
+                                                 const struct fetch_request *request,
+                                                 uint64_t deadline_ns, struct fetch_result **out);
 void fetch_nudge(struct fetch_engine *engine);
 /** Cancel everything not started yet; running transfers get until the deadline. Returns at once; no
  *  more requests are accepted, and fetch_next() gives GLEANER_E_CLOSED after the last result. */

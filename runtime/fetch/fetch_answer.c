@@ -259,7 +259,7 @@ static void complete_body(struct fetch_transfer *x)
 static void cut_last_line(struct fetch_transfer *x)
 {
     struct base_buffer *body = &x->box->body;
-    while (body->len > 0 && body->data[body->len - 1] != '\n') {
+    while (x->job->is_robots && body->len > 0 && body->data[body->len - 1] != '\n') {
         body->len--;
     }
     x->verdict = VERDICT_NONE;
@@ -268,7 +268,7 @@ static void cut_last_line(struct fetch_transfer *x)
 void fetch_answer(struct fetch_transfer *x, CURLcode code)
 {
     int status = http_status_of(x);
-    if (x->verdict == VERDICT_ENOUGH) {
+    if (x->verdict == VERDICT_ENOUGH) { /* what was asked for is here */
         cut_last_line(x);
         code = CURLE_OK;
     }

@@ -200,7 +200,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
         expect_body(x);
     }
     if (len > x->body_limit - have || (x->announced > x->body_limit && !x->coded)) {
-        bool enough = x->job->is_robots;
+        bool enough = x->job->is_robots || x->job->max_bytes == x->body_limit;
         x->verdict = enough ? VERDICT_ENOUGH : VERDICT_BODY;
         if (enough && len > x->body_limit - have) {
             (void)keep_body(x, data, (size_t)(x->body_limit - have));
@@ -209,7 +209,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
         if (!enough) {
             return 0;
         }
-        x->verdict = VERDICT_NONE; /* a long robots.txt: read on up to the limit */
+        x->verdict = VERDICT_NONE; /* read on up to the limit */
     }
     return keep_body(x, data, len) ? len : 0;
 }

@@ -227,6 +227,7 @@ struct fetch_job *fetch_host_take_job(struct fetch_thread *t, struct fetch_host 
     job = job != NULL ? job : fetch_queue_pop(&host->queue);
     if (job != NULL) {
         atomic_fetch_sub_explicit(&t->queued, 1, memory_order_relaxed);
+        t->awaited -= job->waiter != NULL;
     }
     return job;
 }
@@ -247,8 +248,10 @@ void fetch_host_enqueue(struct fetch_thread *t, struct fetch_job *job)
     if (job->is_robots) { /* before everything: what else is urgent may wait for a robots.txt */
         fetch_queue_push_front(&host->urgent, job);
     } else {
-        fetch_queue_push(job->hops > 0 || job->retried ? &host->urgent : &host->queue, job);
+        bool is_urgent = job->hops > 0 || job->retried || job->waiter != NULL;
+        fetch_queue_push(is_urgent ? &host->urgent : &host->queue, job);
     }
+    t->awaited += job->waiter != NULL;
     atomic_fetch_add_explicit(&t->queued, 1, memory_order_relaxed);
     fetch_host_return_held(t, host);
     fetch_host_place(t, host);
@@ -281,11 +284,23 @@ void fetch_hosts_cancel_all(struct fetch_thread *t, const char *reason)
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
-static bool take_slot(struct fetch_thread *t)
+/* Neither leaves a result in the queue of results. Whoever takes from that may be waiting for one
+ * of these, so that a full queue must not hold them up. */
+static bool is_awaited(const struct fetch_job *job)
+{
+    return job->waiter != NULL || job->is_robots;
+}
+
+static struct fetch_job *first_job(const struct fetch_host *host)
+{
+    return host->urgent.head != NULL ? host->urgent.head : host->queue.head;
+}
+
+static bool take_slot(struct fetch_thread *t, const struct fetch_job *job)
 {
     struct fetch_engine *e = t->engine;
     uint32_t most = atomic_load_explicit(&e->max_transfers, memory_order_relaxed);
-    if (!fetch_results_have_room(e->results, most, t->done_count)) {
+    if (!is_awaited(job) && !fetch_results_have_room(e->results, most, t->done_count)) {
         return false;
     }
     if (atomic_fetch_add_explicit(&e->active, 1, memory_order_seq_cst) >= most) {
@@ -296,15 +311,15 @@ static bool take_slot(struct fetch_thread *t)
 }
 
 /* Say that we want a slot, then look again: whoever frees one in between sees us or we see it. */
-static bool take_slot_or_starve(struct fetch_thread *t)
+static bool take_slot_or_starve(struct fetch_thread *t, const struct fetch_job *job)
 {
-    if (take_slot(t)) {
+    if (take_slot(t, job)) {
         return true;
     }
     if (atomic_exchange_explicit(&t->starved, 1, memory_order_seq_cst) == 0) {
         atomic_fetch_add_explicit(&t->engine->starved_count, 1, memory_order_seq_cst);
     }
-    return take_slot(t);
+    return take_slot(t, job);
 }
 
 void fetch_slot_free(struct fetch_engine *engine)
@@ -318,7 +333,7 @@ void fetch_slot_free(struct fetch_engine *engine)
 /* One step with the host at the head of the round. False when no slot is to be had. */
 static bool advance(struct fetch_thread *t, struct fetch_host *host)
 {
-    struct fetch_job *job = host->urgent.head != NULL ? host->urgent.head : host->queue.head;
+    struct fetch_job *job = first_job(host);
     if (!fetch_host_is_ours(t, host, job)) {
         return true;
     }
@@ -340,7 +355,7 @@ static bool advance(struct fetch_thread *t, struct fetch_host *host)
         fetch_gate_refuse_robots(t, host, fetch_host_take_job(t, host));
         return true;
     }
-    if (!take_slot_or_starve(t)) {
+    if (!take_slot_or_starve(t, job)) {
         return false;
     }
     if (!fetch_transfer_start(t, host, fetch_host_take_job(t, host))) {
@@ -349,16 +364,31 @@ static bool advance(struct fetch_thread *t, struct fetch_host *host)
     return true;
 }
 
+/* While there is no room for results, the hosts are passed over that nobody waits for. */
+static struct fetch_host *next_ready(const struct fetch_thread *t, bool is_full)
+{
+    struct fetch_host *host = t->ready_head;
+    while (is_full && host != NULL && has_jobs(host) && !is_awaited(first_job(host))) {
+        host = host->next;
+    }
+    return host;
+}
+
 void fetch_hosts_pump(struct fetch_thread *t)
 {
     struct fetch_host *host;
-    while ((host = t->ready_head) != NULL) {
+    bool is_full = false;
+    while ((host = next_ready(t, is_full)) != NULL) {
         if (!has_jobs(host) || is_blocked(t, host)) {
             fetch_host_place(t, host);
             continue;
         }
         if (!advance(t, host)) {
-            return;
+            if (is_full || t->awaited == 0) {
+                return;
+            }
+            is_full = true;
+            continue;
         }
         if (host->place == PLACE_READY) { /* to the end of the round */
             leave_place(t, host);

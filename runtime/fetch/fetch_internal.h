@@ -157,6 +157,12 @@ struct fetch_message {
     enum fetch_message_kind kind;
 };
 
+/* ---- somebody who waits for one result (fetch_get.c) ---------------------------------------- */
+
+struct fetch_waiter;
+/** Hand over the result, or NULL when there will be none. The waiter is gone for the caller. */
+void fetch_waiter_deliver(struct fetch_waiter *waiter, struct fetch_box *box);
+
 /* One request on its way: submitted, queued at its host, in a transfer, at its next hop. Owned by
  * exactly one of: an inbox, a host's queue, a transfer. */
 struct fetch_job {
@@ -171,6 +177,8 @@ struct fetch_job {
     bool follow;
     bool ignore_robots;
     bool retried; /* a kept-alive connection was closed under it: the next try takes a new one */
+    uint64_t max_bytes;          /* 0 = all */
+    struct fetch_waiter *waiter; /* NULL = its result goes to the queue of results */
     /* of a robots.txt request: whose it is */
     bool is_robots;
     bool robots_tls;
@@ -321,6 +329,7 @@ struct fetch_transfer {
     uint64_t retry_after_ms;
     uint32_t header_bytes, header_lines;
     bool coded;
+    bool ranged;     /* told libcurl to ask for the beginning alone */
     bool fresh;      /* told libcurl to take a new connection */
     bool unanswered; /* counted in host->unanswered */
     bool got_cookies;
@@ -361,6 +370,7 @@ struct fetch_thread {
     struct fetch_host *ready_head, *ready_tail, *idle_head, *idle_tail;
     struct fetch_box *done_head, *done_tail;
     uint32_t done_count;
+    uint32_t awaited; /* queued jobs that somebody waits for */
     struct fetch_url_parser *urls;
     uint64_t next_lookup_serial;
     uint64_t seen_generation; /* of engine->generation */

@@ -22,6 +22,7 @@ struct fetch_job *fetch_job_create(const struct fetch_request *request)
     job->user = request->user;
     job->follow = request->follow_redirects;
     job->ignore_robots = request->ignore_robots;
+    job->max_bytes = request->max_bytes;
     if (!copy_text(request->url, &job->url) || !copy_text(request->etag, &job->etag) ||
         !copy_text(request->last_modified, &job->last_modified)) {
         fetch_job_free(job);
@@ -32,6 +33,9 @@ struct fetch_job *fetch_job_create(const struct fetch_request *request)
 
 void fetch_job_free(struct fetch_job *job)
 {
+    if (job->waiter != NULL) {
+        fetch_waiter_deliver(job->waiter, NULL);
+    }
     free(job->url);
     free(job->etag);
     free(job->last_modified);
@@ -102,7 +106,13 @@ void fetch_job_finish(struct fetch_thread *thread, struct fetch_job *job, struct
     base_counter_add(&engine->by_class[fetch_class], 1);
     base_counter_add(&engine->body_bytes, fetch_body_len(box));
     fetch_box_seal(box);
+    struct fetch_waiter *waiter = job->waiter;
+    job->waiter = NULL;
     fetch_job_free(job);
+    if (waiter != NULL) {
+        fetch_waiter_deliver(waiter, box);
+        return;
+    }
     if (thread->done_tail != NULL) {
         thread->done_tail->next = box;
     } else {

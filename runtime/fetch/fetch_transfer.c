@@ -106,6 +106,20 @@ static bool add_header(struct curl_slist **list, const char *name, const char *v
     return more != NULL;
 }
 
+/* The beginning of it alone, byte by byte as it lies there: a part of coded content is of no use.
+ */
+static bool set_range(struct fetch_transfer *x)
+{
+    char range[40];
+    if (x->job->max_bytes == 0) {
+        return true;
+    }
+    snprintf(range, sizeof(range), "0-%llu", (unsigned long long)x->job->max_bytes - 1);
+    x->ranged = true;
+    return curl_easy_setopt(x->easy, CURLOPT_RANGE, range) == CURLE_OK &&
+           curl_easy_setopt(x->easy, CURLOPT_ACCEPT_ENCODING, NULL) == CURLE_OK;
+}
+
 static bool set_conditions(struct fetch_transfer *x)
 {
     const struct fetch_job *job = x->job;
@@ -133,6 +147,9 @@ static void reset_transfer(struct fetch_transfer *x, struct fetch_host *host, st
     x->started_ns = x->thread->now_ns;
     x->connected_ns = x->first_byte_ns = 0;
     x->body_limit = job->is_robots ? FETCH_ROBOTS_MAX_BYTES : o->max_body_bytes;
+    if (job->max_bytes != 0 && job->max_bytes < x->body_limit) {
+        x->body_limit = job->max_bytes;
+    }
     /* The rules of a robots.txt are read where they lie. */
     x->keep_bytes = job->is_robots ? x->body_limit : fetch_spill_keep_bytes(o->max_transfers);
     x->body_error = 0;
@@ -181,6 +198,11 @@ static void give_back(struct fetch_transfer *x)
         curl_slist_free_all(x->headers);
         x->headers = NULL;
     }
+    if (x->ranged) {
+        x->ranged = false;
+        curl_easy_setopt(x->easy, CURLOPT_RANGE, NULL);
+        curl_easy_setopt(x->easy, CURLOPT_ACCEPT_ENCODING, "");
+    }
     if (x->fresh) {
         x->fresh = false;
         curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 0L);
@@ -211,7 +233,7 @@ bool fetch_transfer_start(struct fetch_thread *t, struct fetch_host *host, struc
     x->box = box;
     reset_transfer(x, host, job);
     if (curl_easy_setopt(x->easy, CURLOPT_URL, job->url) != CURLE_OK || !set_conditions(x) ||
-        !pin_addresses(x, host)) {
+        !set_range(x) || !pin_addresses(x, host)) {
         goto no_memory;
     }
     fetch_cookies_attach(x);
