@@ -6,7 +6,7 @@
  *
  * Changes (fields are only appended; a module built for version N runs in every later process):
  *   2026-11-23  version 1
- *   2026-11-24  gleaner_host.run; gleaner_page.raw; gleaner_module.settings
+ *   2026-11-24  gleaner_host.run; gleaner_page.raw; gleaner_module.settings; gleaner_host.fetch
  *
  * Threads: open and close are called once each, with no handle running. handle is called from
  * several worker threads at once, each with its own `task`; no host lock is held; it may block up
@@ -62,6 +62,19 @@ struct gleaner_page {
 
     const void *raw; /**< the body before it was decoded to UTF-8: images and the like */
     size_t raw_len;
+};
+
+/* What gleaner_host.fetch got. Pointers are valid until the task's next fetch, or until handle
+ * returns. Strings are NUL-terminated and never NULL. */
+struct gleaner_resource {
+    size_t size;              /**< sizeof in the module; set it before the call */
+    int http_status;          /**< 0 = there was no answer */
+    const char *url;          /**< effective address, behind redirects */
+    const char *content_type; /**< as sent, "" if none */
+    const void *bytes;        /**< without its content coding; otherwise as it came */
+    size_t len;
+    bool is_cut;        /**< max_bytes came: there may be more */
+    const char *reason; /**< why it failed, a sentence; "" when it did not */
 };
 
 /* Services of the host. All functions: called from handle, on its thread, with its task. */
@@ -129,6 +142,22 @@ struct gleaner_host {
     enum gleaner_status (*run)(struct gleaner_task *task, uint32_t timeout_ms,
                                enum gleaner_repetition repetition, gleaner_task_operation operation,
                                void *ctx, char *why, size_t why_size);
+
+    /**
+     * Fetch what belongs to the page: an image, a style sheet. It goes the way of all requests:
+     * address guard, robots.txt, delays and limits of its host, redirects. `url` is absolute, or
+     * relative to the page's. With max_bytes only the beginning is asked for (Range) and kept; 0 =
+     * all of it, within the limit of pages.
+     *
+     * Blocks, at most until the task's deadline or a stop; the thread does nothing else meanwhile.
+     * GLEANER_OK: an answer of 2xx. GLEANER_E_NOT_FOUND, _AUTH: 4xx. GLEANER_E_REFUSED: guard,
+     * robots.txt, or a host that is another process's now. GLEANER_E_BUSY: the host asks for a
+     * pause. GLEANER_E_LIMIT: too large, or the page's share (256) is used up. GLEANER_E_NETWORK,
+     * _TIMEOUT: it failed. GLEANER_E_INVALID: no http(s) address. GLEANER_E_CLOSED: a stop.
+     * GLEANER_E_UNSUPPORTED: nothing can be fetched for this page (a file of a directory, a tool).
+     */
+    enum gleaner_status (*fetch)(struct gleaner_task *task, const char *url, size_t url_len,
+                                 uint64_t max_bytes, struct gleaner_resource *out);
 };
 
 enum gleaner_verdict {

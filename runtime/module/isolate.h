@@ -39,6 +39,10 @@ enum isolate_kind {
     ISOLATE_DONE,    /* child: value = verdict, bytes = of the calls file */
     ISOLATE_SETTING, /* child: text = name; the parent answers with the same kind, value = it is
                         set, bytes = of the page file behind the page */
+    ISOLATE_FETCH    /* child: bytes = of the address, which lies in the calls file at value;
+                        deadline_ns = max_bytes. The parent answers with the same kind, value =
+                        status, bytes = of the page file, deadline_ns = where in it the
+                        isolate_resource is */
 };
 struct isolate_word {
     uint32_t magic;
@@ -63,6 +67,14 @@ enum isolate_raw {
     ISOLATE_RAW_BODY, /* the same bytes: they are there once */
     ISOLATE_RAW_OWN
 };
+
+/* Behind the page: this, then url, content type, bytes and reason, each with a NUL. */
+struct isolate_resource {
+    uint64_t url_len, content_type_len, bytes_len, reason_len;
+    int32_t http_status;
+    uint8_t is_cut;
+};
+enum { ISOLATE_ADDRESS_MAX = 65536 };
 
 /* The calls file: one of these, name and text (no NULs) behind it, padded to 8 bytes. */
 enum isolate_call_kind {
@@ -90,7 +102,14 @@ struct isolate_call {
 
 /* ---- the parent's side ---- */
 
-struct isolate_child; /* one process */
+/* One process: the parent's end of it. */
+struct isolate_child {
+    pid_t pid;
+    int socket, page_fd, calls_fd;
+    char *page;
+    size_t page_cap, page_used;
+    struct base_buffer calls; /* a copy: what is judged does not change while it is */
+};
 
 /** Start a child of a module whose file is open as `file`; `path` is its name for people. What it
  *  says of itself is in *description (may be NULL). GLEANER_E_*: the child's words. */
@@ -106,6 +125,15 @@ enum isolate_end { ISOLATE_ANSWERED, ISOLATE_DIED, ISOLATE_OVERRAN, ISOLATE_NO_M
 enum isolate_end isolate_child_handle(struct isolate_child *child, const struct gleaner_host *host,
                                       struct gleaner_task *task, const struct gleaner_page *page,
                                       enum gleaner_verdict *verdict, char *why, size_t why_size);
+/** Map the page file at least this large. False without memory. */
+bool isolate_reserve_page(struct isolate_child *child, size_t bytes);
+/** Append bytes and a NUL; returns the end. */
+char *isolate_put(char *to, const void *bytes, size_t len);
+bool isolate_send(const struct isolate_child *child, const struct isolate_word *word);
+/** isolate_answer.c: what a child asks for while its module runs, behind the page. False when it
+ *  makes no sense, or the child is gone. */
+bool isolate_answer(struct isolate_child *child, const struct gleaner_host *host,
+                    struct gleaner_task *task, struct isolate_word *word, size_t page_bytes);
 /** Repeat the calls at the host. False when they are not well-formed. */
 bool isolate_replay(const char *calls, size_t len, const struct gleaner_host *host,
                     struct gleaner_task *task, enum gleaner_verdict *verdict);

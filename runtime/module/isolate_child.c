@@ -23,14 +23,6 @@ enum {
     LOOK_MS = 50          /* does the process stop meanwhile? */
 };
 
-struct isolate_child {
-    pid_t pid;
-    int socket, page_fd, calls_fd;
-    char *page;
-    size_t page_cap;
-    struct base_buffer calls; /* a copy: what is judged does not change while it is */
-};
-
 static int memory_file(const char *name)
 {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -97,7 +89,7 @@ static int receive(const struct isolate_child *child, struct isolate_word *word,
     return len == (ssize_t)sizeof *word && word->magic == ISOLATE_MAGIC ? 1 : -1;
 }
 
-static bool send_word(const struct isolate_child *child, const struct isolate_word *word)
+bool isolate_send(const struct isolate_child *child, const struct isolate_word *word)
 {
     return send(child->socket, word, sizeof *word, MSG_NOSIGNAL) == (ssize_t)sizeof *word;
 }
@@ -223,7 +215,7 @@ enum gleaner_status isolate_child_start(const char *program, const char *path, i
 /* ---- a page ---- */
 
 /* Map the page file at least this large. */
-static bool reserve_page(struct isolate_child *child, size_t bytes)
+bool isolate_reserve_page(struct isolate_child *child, size_t bytes)
 {
     if (bytes <= child->page_cap) {
         return true;
@@ -243,7 +235,7 @@ static bool reserve_page(struct isolate_child *child, size_t bytes)
     return true;
 }
 
-static char *put(char *to, const char *text, size_t len)
+char *isolate_put(char *to, const void *text, size_t len)
 {
     memcpy(to, text, len);
     to[len] = '\0';
@@ -281,42 +273,29 @@ static bool write_page(struct isolate_child *child, const struct gleaner_page *p
     size_t bytes = sizeof head + head.url_len + head.body_len + head.content_type_len +
                    head.charset_len + head.type_len +
                    (head.raw == ISOLATE_RAW_OWN ? head.raw_len : 0) + 6;
-    if (!reserve_page(child, bytes + 4096)) { /* a setting has room behind it */
+    if (!isolate_reserve_page(child, bytes + 4096)) { /* a setting has room behind it */
         return false;
     }
     memcpy(child->page, &head, sizeof head);
-    char *to = put(child->page + sizeof head, page->url, page->url_len);
-    to = put(to, page->body, page->body_len);
-    to = put(to, page->content_type, head.content_type_len);
-    to = put(to, page->charset, head.charset_len);
-    to = put(to, page->type, head.type_len);
+    char *to = isolate_put(child->page + sizeof head, page->url, page->url_len);
+    to = isolate_put(to, page->body, page->body_len);
+    to = isolate_put(to, page->content_type, head.content_type_len);
+    to = isolate_put(to, page->charset, head.charset_len);
+    to = isolate_put(to, page->type, head.type_len);
     if (head.raw == ISOLATE_RAW_OWN) {
-        (void)put(to, page->raw, page->raw_len);
+        (void)isolate_put(to, page->raw, page->raw_len);
     }
     word->bytes = bytes;
     return true;
 }
 
-static bool answer_setting(struct isolate_child *child, const struct gleaner_host *host,
-                           struct gleaner_task *task, struct isolate_word *word, size_t page_bytes)
-{
-    const char *value = host->setting(task, word->text);
-    size_t len = value != NULL ? strlen(value) : 0;
-    word->value = value != NULL && reserve_page(child, page_bytes + len + 1);
-    word->bytes = page_bytes + len + 1;
-    if (word->value != 0) {
-        (void)put(child->page + page_bytes, value, len);
-    }
-    return send_word(child, word);
-}
-
 /* A large page leaves no large files behind: the holes cost nothing. */
-static void trim(const struct isolate_child *child, size_t page_bytes)
+static void trim(const struct isolate_child *child)
 {
     const struct {
         int fd;
         size_t used;
-    } files[] = {{child->page_fd, page_bytes}, {child->calls_fd, child->calls.len}};
+    } files[] = {{child->page_fd, child->page_used}, {child->calls_fd, child->calls.len}};
     for (size_t i = 0; i < BASE_ARRAY_LEN(files); i++) {
         if (files[i].used > KEEP_BYTES) {
             (void)fallocate(files[i].fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
@@ -351,8 +330,8 @@ static int converse(struct isolate_child *child, const struct gleaner_host *host
     uint64_t end_ns = host->deadline_ns(task) + GRACE_MS * BASE_NS_PER_MS;
     for (uint64_t over_ns = 0;;) {
         int got = receive(child, word, LOOK_MS);
-        if (got > 0 && word->kind == ISOLATE_SETTING) {
-            got = answer_setting(child, host, task, word, page_bytes) ? 0 : -1;
+        if (got > 0 && word->kind != ISOLATE_DONE) {
+            got = isolate_answer(child, host, task, word, page_bytes) ? 0 : -1;
         }
         if (got != 0) {
             return got;
@@ -377,7 +356,8 @@ enum isolate_end isolate_child_handle(struct isolate_child *child, const struct 
         return ISOLATE_NO_MEMORY;
     }
     size_t page_bytes = (size_t)word.bytes;
-    int got = send_word(child, &word) ? converse(child, host, task, &word, page_bytes) : -1;
+    child->page_used = page_bytes;
+    int got = isolate_send(child, &word) ? converse(child, host, task, &word, page_bytes) : -1;
     if (got == 0) {
         bury(child, why, why_size);
         (void)snprintf(why, why_size, "the module ran over its deadline and was killed");
@@ -395,6 +375,6 @@ enum isolate_end isolate_child_handle(struct isolate_child *child, const struct 
         (void)snprintf(why, why_size, "what the module's process said makes no sense");
         return ISOLATE_DIED;
     }
-    trim(child, page_bytes);
+    trim(child);
     return ISOLATE_ANSWERED;
 }

@@ -73,6 +73,7 @@ static void one_page(const struct module_loaded *loaded, struct gleaner_task *ta
     enum gleaner_verdict verdict =
         loaded->module->handle(loaded->state, &isolate_services, task, &page);
     isolate_services.doc_abort(task);
+    isolate_fetch_reset(task);
     *word = (struct isolate_word){
         .magic = ISOLATE_MAGIC,
         .kind = ISOLATE_DONE,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host services inside the child process: each writes what it was called with into the calls
- * file; settings alone are asked for while the module runs. check_out and run say GLEANER_E_DOWN: a
- * connection belongs to the process that made it.
+ * file; settings and resources are asked for while the module runs. check_out and run say
+ * GLEANER_E_DOWN: a connection belongs to the process that made it.
  */
 #include "isolate_task.h"
 
@@ -16,7 +16,7 @@ enum { DOCUMENT_MAX_BYTES = 16 * 1024 * 1024 - 4096, FIELD_OVERHEAD = 16 };
 
 /* ---- writing calls ---- */
 
-static bool reserve(struct gleaner_task *task, size_t more)
+bool isolate_reserve_calls(struct gleaner_task *task, size_t more)
 {
     if (task->len + more <= task->cap) {
         return true;
@@ -45,7 +45,7 @@ static void call(struct gleaner_task *task, enum isolate_call_kind kind, const c
                                 .number = number,
                                 .text_len = text_len};
     size_t padded = (head.name_len + text_len + 7) & ~(size_t)7;
-    if (task->failed || !reserve(task, sizeof head + padded)) {
+    if (task->failed || !isolate_reserve_calls(task, sizeof head + padded)) {
         task->failed = true;
         return;
     }
@@ -250,4 +250,5 @@ const struct gleaner_host isolate_services = {
     .content_found = content_found,
     .page_robots = page_robots,
     .run = run,
+    .fetch = isolate_fetch,
 };

@@ -22,9 +22,17 @@ struct gleaner_task {
     uint64_t deadline_ns;
     struct isolate_setting settings[ISOLATE_SETTINGS_MAX];
     size_t setting_count;
+    struct gleaner_resource resource; /* of the last fetch; its texts are in one piece of memory */
+    void *resource_memory;
 };
 
 extern const struct gleaner_host isolate_services;
+/** Room for more bytes in the calls file, behind task->len. */
+bool isolate_reserve_calls(struct gleaner_task *task, size_t more);
+/** isolate_fetch.c: the service `fetch`. */
+enum gleaner_status isolate_fetch(struct gleaner_task *task, const char *url, size_t url_len,
+                                  uint64_t max_bytes, struct gleaner_resource *out);
+void isolate_fetch_reset(struct gleaner_task *task);
 /** A word to and from the parent; without a parent the process ends. */
 void isolate_say(const struct isolate_word *word);
 void isolate_hear(struct isolate_word *word);

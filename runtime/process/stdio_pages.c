@@ -87,6 +87,7 @@ static enum gleaner_status open_desk(struct desk *desk, struct base_error *error
     struct work *work = desk->station->work;
     const struct settings *s = work->settings;
     const struct worker_options options = {
+        .fetch = work->fetch,
         .modules = work->modules,
         .db = work->db,
         .collection = s->collection,

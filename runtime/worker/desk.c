@@ -47,6 +47,7 @@ void worker_desk_close(struct worker_desk **at)
     base_buffer_fini(&desk->worker.task.links);
     base_buffer_fini(&desk->worker.task.last_message);
     base_buffer_fini(&desk->worker.task.repaired);
+    host_fetch_reset(&desk->worker.task, true);
     free(desk);
     *at = NULL;
 }
@@ -67,6 +68,7 @@ enum gleaner_status worker_desk_take(struct worker_desk *desk, const struct glea
     enum gleaner_verdict verdict = use.module->handle(use.state, worker_host(), task, page);
     worker_host()->doc_abort(task); /* a document begun and not committed is not emitted */
     worker_host()->check_in(task, 0, 0);
+    host_fetch_reset(task, false);
     module_release(desk->group.options.modules, &use);
     bool is_good = verdict == GLEANER_PAGE_DONE || verdict == GLEANER_PAGE_SKIPPED;
     if (!is_good || task->noindex || (task->has_found && !task->found)) {

@@ -401,6 +401,7 @@ enum gleaner_status document_commit(struct gleaner_task *task)
 void document_task_reset(struct gleaner_task *task)
 {
     document_abort(task);
+    host_fetch_reset(task, false);
     task->first_document = documents_of(task)->count;
     task->first_offset = documents_of(task)->offset;
     base_buffer_reset(&task->links, 1 << 20);

@@ -38,6 +38,7 @@ static void worker_fini(struct worker *worker)
     base_buffer_fini(&task->links);
     base_buffer_fini(&task->last_message);
     base_buffer_fini(&task->repaired);
+    host_fetch_reset(task, true);
     base_buffer_fini(&worker->decoded);
     store_jobs_fini(&worker->claimed);
     base_arena_fini(&worker->visits.arena);

@@ -153,6 +153,7 @@ static const struct gleaner_host services = {
     .content_found = host_content_found,
     .page_robots = host_page_robots,
     .run = host_run,
+    .fetch = host_fetch,
 };
 
 const struct gleaner_host *worker_host(void)

@@ -131,6 +131,25 @@ static char *copy_name(struct batch *batch, const char *url)
     return name;
 }
 
+enum gleaner_status hosts_recall_one(struct worker *worker, const char *url,
+                                     struct base_error *error)
+{
+    struct worker_group *group = worker->group;
+    struct store_host host = {.name = copy_name(&worker->batch, url)};
+    if (host.name == NULL || !is_new(group, host.name)) {
+        return GLEANER_OK;
+    }
+    struct store *store = store_of_queue(queue_store(group->options.queue));
+    enum gleaner_status status = store_hosts_read(store, &host, 1, error);
+    if (status == GLEANER_OK && (host.hold_ms > 0 || host.delay_ms > 0)) {
+        status = fetch_recall_host(group->options.fetch, host.name, host.hold_ms, host.delay_ms);
+    }
+    if (status != GLEANER_OK) {
+        hosts_forget_known(group->hosts);
+    }
+    return status;
+}
+
 static uint64_t difference(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : b - a;

@@ -220,6 +220,7 @@ static enum gleaner_verdict run_module(struct worker *worker, const struct held_
     suspects_leave(group->suspects, worker->index, &held->job);
     worker_host()->doc_abort(task); /* a document begun and not committed is not emitted */
     worker_host()->check_in(task, 0, 0);
+    host_fetch_reset(task, false);
     base_histogram_add(&group->handle_ns, base_mono_ns() - start_ns);
     return verdict;
 }

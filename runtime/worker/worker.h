@@ -141,7 +141,8 @@ void worker_group_read_counters(struct worker_group *group,
 /* A desk gives such pages to their module on the caller's thread. Its documents go the way of all:
  * deterministic ids, the store, or the spool behind it. */
 struct worker_desk;
-/** Of the options it reads modules, collection, db, handle_ms, setting. Thread: [owner], all. */
+/** Of the options it reads modules, collection, db, handle_ms, setting, fetch (NULL: modules can
+ *  fetch nothing). Thread: [owner], all. */
 GLEANER_MUST_CHECK enum gleaner_status worker_desk_open(const struct worker_options *options,
                                                         struct worker_desk **out);
 void worker_desk_close(struct worker_desk **desk);

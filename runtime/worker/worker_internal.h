@@ -121,6 +121,10 @@ struct gleaner_task {
 
     struct gleaner_client client;
     bool has_client;
+
+    struct fetch_url_parser *urls; /* made when something is fetched */
+    struct fetch_result *fetched;  /* of the last one; NULL = none */
+    uint32_t fetch_count;
 };
 #define TASK_MAGIC UINT32_C(0x6c74736b)
 
@@ -241,6 +245,9 @@ void hosts_close(struct host_book **book);
 void hosts_forget_known(struct host_book *book);
 /** Tell the fetchers what is known of the hosts of the jobs just claimed. */
 enum gleaner_status hosts_recall(struct worker *worker, struct base_error *error);
+/** The same for a host that a module wants something of. */
+enum gleaner_status hosts_recall_one(struct worker *worker, const char *url,
+                                     struct base_error *error);
 /** Keep what a result says of its host for the next settle. */
 void hosts_learn(struct worker *worker, const struct fetch_result *result);
 /** Note what was kept; may be repeated. */
@@ -359,6 +366,12 @@ uint32_t suspects_crashes(struct suspects *suspects, const struct store_job *job
 void suspects_enter(struct suspects *suspects, uint32_t index, const struct store_job *job);
 void suspects_clear(struct suspects *suspects, const struct store_job *job);
 void suspects_leave(struct suspects *suspects, uint32_t index, const struct store_job *job);
+
+/** host_fetch.c: the service `fetch`. */
+enum gleaner_status host_fetch(struct gleaner_task *task, const char *url, size_t url_len,
+                               uint64_t max_bytes, struct gleaner_resource *out);
+/** Free what the last page's fetches left; `is_end`: the task ends, too. */
+void host_fetch_reset(struct gleaner_task *task, bool is_end);
 
 /** host_run.c: the service `run`. */
 enum gleaner_status host_run(struct gleaner_task *task, uint32_t timeout_ms,

@@ -109,6 +109,35 @@ static void aborted(const struct context *c)
     begin(c, "left open");
 }
 
+/* What was fetched, as a document: its address is the key. */
+static void fetch(const struct context *c, const char *url, uint64_t max_bytes)
+{
+    struct gleaner_resource got = {.size = sizeof got};
+    char key[300];
+    enum gleaner_status status = c->host->fetch(c->task, url, strlen(url), max_bytes, &got);
+    snprintf(key, sizeof key, "fetched %s", url);
+    begin(c, key);
+    c->host->doc_text(c->task, "fetched", url, strlen(url));
+    c->host->doc_int(c->task, "status", (int64_t)status);
+    c->host->doc_int(c->task, "http", got.http_status);
+    c->host->doc_int(c->task, "bytes", (int64_t)got.len);
+    c->host->doc_bool(c->task, "cut", got.is_cut);
+    c->host->doc_text(c->task, "effective", got.url, strlen(got.url));
+    c->host->doc_text(c->task, "type", got.content_type, strlen(got.content_type));
+    c->host->doc_text(c->task, "reason", got.reason, strlen(got.reason));
+    (void)c->host->doc_commit(c->task);
+}
+
+static void fetch_often(const struct context *c, long times)
+{
+    enum gleaner_status status = GLEANER_OK;
+    struct gleaner_resource got = {.size = sizeof got};
+    for (long i = 0; i < times && status == GLEANER_OK; i++) {
+        status = c->host->fetch(c->task, "/ok", 3, 0, &got);
+    }
+    c->host->count(c->task, status == GLEANER_E_LIMIT ? "limited" : "not limited", 1);
+}
+
 static void obey(struct context *c, const char *word)
 {
     const struct gleaner_host *h = c->host;
@@ -129,6 +158,12 @@ static void obey(struct context *c, const char *word)
         h->setting(c->task, "gate");
     } else if (strcmp(word, "crash") == 0) {
         raise(SIGKILL);
+    } else if (strncmp(word, "fetch=", 6) == 0) {
+        fetch(c, word + 6, 0);
+    } else if (strncmp(word, "begin=", 6) == 0) {
+        fetch(c, word + 6, 1000);
+    } else if (strncmp(word, "often=", 6) == 0) {
+        fetch_often(c, strtol(word + 6, NULL, 10));
     } else if (strcmp(word, "part") == 0) {
         begin(c, "another document of the page");
         (void)h->doc_commit(c->task);
