@@ -15,7 +15,7 @@ static void image_begin(void *context)
     text_link_set_clear(&c->images);
     c->images.limit = IMAGE_MAX;
     c->count = 0;
-    c->in_figure = c->in_caption = false;
+    c->in_figure = c->in_caption = c->has_headers = false;
 }
 
 static void image_fini(void *context)
@@ -51,6 +51,9 @@ static bool emit_content(const struct image_context *c, size_t i)
     r->host->doc_text(r->task, "type", "image", 5);
     r->host->doc_text(r->task, "url", url.data, url.len);
     r->host->doc_text(r->task, "source", r->page->url, r->page->url_len);
+    if (c->has_headers) {
+        image_emit_header(&c->words[i].header, r->host, r->task);
+    }
     page_meta_emit_content(&r->meta, r->host, r->task, description_of(c, i), true,
                            r->page->fetched_at_ms);
     r->host->doc_date(r->task, "dateAdded", r->page->fetched_at_ms);
@@ -70,6 +73,9 @@ static void emit_details(const struct image_context *c)
         r->host->doc_text(r->task, "url", url.data, url.len);
         r->host->doc_text(r->task, "alt", alt.data, alt.len);
         r->host->doc_text(r->task, "title", title.data, title.len);
+        if (c->has_headers) {
+            image_emit_header(&c->words[i].header, r->host, r->task);
+        }
         r->host->doc_close(r->task);
     }
     r->host->doc_close(r->task);
@@ -106,6 +112,10 @@ static enum gleaner_verdict image_emit(void *context)
     bool is_relevant =
         is_one || page_worker_is_relevant(r, (struct text_slice){c->bytes.data, c->bytes.len});
     r->host->content_found(r->task, c->images.count > 0 && is_relevant);
+    if (is_relevant && !image_read_headers(c)) {
+        r->host->log(r->task, 1, "image: stopped before the images' dimensions were read");
+        return GLEANER_PAGE_RETRY;
+    }
     if (is_one) {
         return emit_page(c) ? GLEANER_PAGE_DONE : GLEANER_PAGE_FAILED;
     }
@@ -147,7 +157,7 @@ static void image_close(void *state)
 
 static const char *const types[] = {"image", NULL};
 
-static const char *const settings[] = {"document", "relevance", NULL};
+static const char *const settings[] = {"dimensions", "document", "relevance", NULL};
 
 extern const struct gleaner_module gleaner_module;
 GLEANER_API const struct gleaner_module gleaner_module = {

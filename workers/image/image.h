@@ -3,6 +3,7 @@
 #ifndef IMAGE_H
 #define IMAGE_H
 
+#include "image_header.h"
 #include "page_worker.h"
 #include "text_links.h"
 
@@ -15,6 +16,7 @@ struct image_words {
 /* One mention of an image in the page: its address as written. */
 struct image_mention {
     struct image_words href, alt, title;
+    struct image_header header; /* type NULL = not known */
 };
 
 struct image_context {
@@ -30,6 +32,7 @@ struct image_context {
     struct text_link_set images;
     struct image_mention *words;
     size_t words_cap;
+    bool has_headers; /* they were asked for */
 };
 
 /* A sink's calls. */
@@ -39,6 +42,14 @@ void image_found_text(void *ctx, uintptr_t raw_tag, const char *data, size_t len
 
 /** Resolve the mentions into images. */
 bool image_resolve(struct image_context *context);
+
+/* image_size.c */
+/** With the setting `dimensions`: fetch the beginnings of the images and read their headers. False
+ *  when the process stops: the page is to be done again. */
+bool image_read_headers(struct image_context *context);
+/** mediaType, width and height of one; null where they are not known. */
+void image_emit_header(const struct image_header *header, const struct gleaner_host *host,
+                       struct gleaner_task *task);
 
 /* image_file.c: the page is an image itself. */
 bool image_file_is(const struct gleaner_page *page);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A job whose page is an image itself: one document with its type and dimensions. */
 #include "image.h"
-#include "image_header.h"
 
 #include <stdio.h>
 
@@ -28,23 +27,15 @@ static void put(const struct gleaner_host *host, struct gleaner_task *task, cons
     host->doc_text(task, name, text, strlen(text));
 }
 
-static void put_size(const struct gleaner_host *host, struct gleaner_task *task, const char *name,
-                     uint32_t pixels)
-{
-    if (pixels > 0) {
-        host->doc_int(task, name, pixels);
-    } else {
-        host->doc_null(task, name);
-    }
-}
-
 enum gleaner_verdict image_file_emit(const struct gleaner_host *host, struct gleaner_task *task,
                                      const struct gleaner_page *page)
 {
     static const struct page_meta none = {0};
     struct image_header header;
     struct text_slice raw = raw_of(page);
-    bool is_known = image_header_read(raw.data, raw.len, &header);
+    if (!image_header_read(raw.data, raw.len, &header)) {
+        header.width = header.height = 0;
+    }
     bool is_one = page_wants_page_document(host, task, page);
     host->content_found(task, true);
     if (host->doc_begin(task, is_one ? NULL : "imagecontents", page->url, page->url_len) !=
@@ -55,9 +46,7 @@ enum gleaner_verdict image_file_emit(const struct gleaner_host *host, struct gle
     put(host, task, "type", "image");
     put(host, task, "url", page->url);
     put(host, task, "source", page->url);
-    put(host, task, "mediaType", header.type);
-    put_size(host, task, "width", is_known ? header.width : 0);
-    put_size(host, task, "height", is_known ? header.height : 0);
+    image_emit_header(&header, host, task);
     host->doc_int(task, "bytes", (int64_t)raw.len);
     page_meta_emit_content(&none, host, task, (struct text_slice){"", 0}, true,
                            page->fetched_at_ms);
