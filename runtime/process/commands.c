@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of commands, and the two that only show something. */
 #include "process_internal.h"
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,6 +155,28 @@ void print_error(const struct base_error *error)
     (void)fprintf(stderr, "gleaner: %s\n", text);
 }
 
+/* Is it a pipe or socket that nobody reads? */
+static bool is_unread(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLOUT};
+    return poll(&look, 1, 0) == 1 && (look.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+int end_output(FILE *out, int code)
+{
+    bool was_good = ferror(out) == 0; /* else errno is of something that came later */
+    bool is_good = fflush(out) == 0 && was_good;
+    int reason = errno;
+    if (is_good || is_unread(fileno(out))) { /* `| head` has seen enough */
+        return code;
+    }
+    struct base_error error;
+    (void)base_error_set(&error, GLEANER_E_IO, "the output could not be written%s%s",
+                         was_good ? ": " : "", was_good ? strerror(reason) : "");
+    print_error(&error);
+    return EXIT_OTHER;
+}
+
 int command_config(struct settings *settings, int argc, char *const argv[])
 {
     (void)argc;
@@ -162,9 +186,10 @@ int command_config(struct settings *settings, int argc, char *const argv[])
     }
     struct base_buffer text = {0};
     settings_print(settings, &text);
-    bool is_good = !text.failed && fwrite(text.data, 1, text.len, stdout) == text.len;
+    (void)fwrite(text.data, 1, text.len, stdout);
+    bool is_whole = !text.failed;
     base_buffer_fini(&text);
-    return is_good && fflush(stdout) == 0 ? EXIT_COMPLETE : EXIT_OTHER;
+    return end_output(stdout, is_whole ? EXIT_COMPLETE : EXIT_OTHER);
 }
 
 int command_status(struct settings *settings, int argc, char *const argv[])
@@ -182,5 +207,5 @@ int command_status(struct settings *settings, int argc, char *const argv[])
     }
     (void)fwrite(text.data, 1, text.len, stdout);
     base_buffer_fini(&text);
-    return fflush(stdout) == 0 ? EXIT_COMPLETE : EXIT_OTHER;
+    return end_output(stdout, EXIT_COMPLETE);
 }

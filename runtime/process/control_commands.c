@@ -14,10 +14,9 @@ static int ask_and_print(const char *directory, const char *path, const char *bo
     if (status != GLEANER_OK) {
         print_error(&error);
         code = status == GLEANER_E_REFUSED ? EXIT_USAGE : EXIT_OTHER;
-    } else if (fwrite(answer.data != NULL ? answer.data : "", 1, answer.len, stdout) !=
-                   answer.len ||
-               fflush(stdout) != 0) {
-        code = EXIT_OTHER;
+    } else {
+        (void)fwrite(answer.data != NULL ? answer.data : "", 1, answer.len, stdout);
+        code = end_output(stdout, EXIT_COMPLETE);
     }
     base_buffer_fini(&answer);
     return code;

@@ -167,7 +167,7 @@ static int start_command(const struct command *command, int argc, char *const ar
         print_error(&error);
     } else if (settings.help) {
         print_command_help(command);
-        code = EXIT_COMPLETE;
+        code = end_output(stdout, EXIT_COMPLETE);
     } else if (check_operands(command, &settings, &error) != GLEANER_OK ||
                check_target(command, &settings, &error) != GLEANER_OK) {
         print_error(&error);
@@ -195,7 +195,7 @@ static int show_help(const char *about)
     } else {
         print_usage(stdout);
     }
-    return EXIT_COMPLETE;
+    return end_output(stdout, EXIT_COMPLETE);
 }
 
 static int dispatch(int argc, char *argv[])
@@ -231,7 +231,7 @@ int main(int argc, char *argv[])
     mongo_init();
     int code = dispatch(argc, argv);
     bool is_ended = mongo_cleanup();
-    code = fflush(stdout) == 0 ? code : EXIT_OTHER;
+    code = ferror(stdout) == 0 ? end_output(stdout, code) : code; /* else it is said already */
     if (!is_ended) { /* a dead server's driver pool is still closing: no destructor under its feet
                       */
         _exit(code);

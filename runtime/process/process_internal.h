@@ -312,6 +312,9 @@ enum export_source {
 };
 int export_documents(struct settings *settings, enum export_source source);
 
+/** What was printed is out, or it is said why not: then EXIT_OTHER, else `code`. A reader who has
+ *  seen enough is no failure. [main] */
+int end_output(FILE *out, int code);
 /** Print "gleaner: MESSAGE" to standard error, passwords replaced. */
 void print_error(const struct base_error *error);
 void print_versions(void);

@@ -265,5 +265,5 @@ int command_queue(struct settings *settings, int argc, char *const argv[])
         print_error(&error);
         return (int)work_exit_code(status);
     }
-    return fflush(stdout) == 0 ? EXIT_COMPLETE : EXIT_OTHER;
+    return end_output(stdout, EXIT_COMPLETE);
 }

@@ -96,5 +96,5 @@ int command_search(struct settings *settings, int argc, char *const argv[])
     if (status != GLEANER_OK) {
         return (int)work_exit_code(status);
     }
-    return fflush(stdout) != 0 || showing.hits == 0 ? EXIT_OTHER : EXIT_COMPLETE;
+    return end_output(stdout, showing.hits == 0 ? EXIT_OTHER : EXIT_COMPLETE);
 }

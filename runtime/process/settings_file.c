@@ -105,6 +105,34 @@ static void build_schema(struct schema *schema)
     }
 }
 
+/* ---- where a key stands ---- */
+
+static bool is_key_at(const char *line, const char *key, size_t key_len)
+{
+    return strncmp(line, key, key_len) == 0 && line[key_len] == ':';
+}
+
+/* Line of the `nth` (from 1) "name:" in `section`, or of the section itself where that is "". */
+static unsigned find_line(const char *text, const char *section, const char *name, unsigned nth)
+{
+    size_t section_len = strlen(section), name_len = strlen(name);
+    bool in_section = false;
+    unsigned number = 1;
+    for (const char *line = text; line != NULL && *line != '\0'; number++) {
+        const char *start = line + strspn(line, " ");
+        bool is_top = start == line && !isspace((unsigned char)*line) && *line != '#';
+        if (is_top && section_len > 0) {
+            in_section = is_key_at(line, section, section_len);
+        } else if ((section_len == 0 ? is_top : in_section) && is_key_at(start, name, name_len) &&
+                   --nth == 0) {
+            return number;
+        }
+        const char *end = strchr(line, '\n');
+        line = end != NULL ? end + 1 : NULL;
+    }
+    return 0;
+}
+
 /* ---- libcyaml's complaint ---- */
 
 struct complaint {
@@ -163,6 +191,20 @@ static void find_tab(const char *text, struct complaint *complaint)
     }
 }
 
+/* libcyaml knows only where the mapping began. */
+static void find_second(const char *text, struct complaint *complaint)
+{
+    static const char seen[] = "Mapping field already seen: ";
+    if (strncmp(complaint->what, seen, sizeof seen - 1) != 0) {
+        return;
+    }
+    const char *key = complaint->what + sizeof seen - 1;
+    bool is_section = strcmp(complaint->section, key) == 0;
+    unsigned line = find_line(text, is_section ? "" : complaint->section, key, 2);
+    complaint->line = line > 0 ? line : complaint->line;
+    (void)snprintf(complaint->what, sizeof complaint->what, "stands there twice");
+}
+
 struct key_names {
     const struct schema *schema;
     const char *section; /* NULL or unknown: the sections themselves */
@@ -214,32 +256,6 @@ static enum gleaner_status explain(const struct complaint *complaint, const stru
     return status;
 }
 
-/* ---- where a key stands ---- */
-
-static bool is_key_at(const char *line, const char *key, size_t key_len)
-{
-    return strncmp(line, key, key_len) == 0 && line[key_len] == ':';
-}
-
-static uint32_t line_of_key(const char *text, const char *key)
-{
-    size_t section_len = strcspn(key, ".");
-    const char *name = key + section_len + 1;
-    bool in_section = false;
-    uint32_t number = 1;
-    for (const char *line = text; line != NULL && *line != '\0'; number++) {
-        const char *start = line + strspn(line, " ");
-        if (start == line && !isspace((unsigned char)*line) && *line != '#') {
-            in_section = is_key_at(line, key, section_len);
-        } else if (in_section && is_key_at(start, name, strlen(name))) {
-            return number;
-        }
-        const char *end = strchr(line, '\n');
-        line = end != NULL ? end + 1 : NULL;
-    }
-    return 0;
-}
-
 /* ---- reading ---- */
 
 static enum gleaner_status apply_slot(struct settings *settings, size_t index,
@@ -266,7 +282,8 @@ static enum gleaner_status apply_slots(struct settings *settings, const struct s
             const struct setting_origin origin = {
                 .source = SOURCE_FILE,
                 .name = path,
-                .line = line_of_key(text, settings_table[index].key),
+                .line = find_line(text, schema->sections[s],
+                                  strchr(settings_table[index].key, '.') + 1, 1),
             };
             enum gleaner_status status = apply_slot(settings, index, &loaded[s][i], &origin, error);
             if (status != GLEANER_OK) {
@@ -308,6 +325,7 @@ enum gleaner_status settings_read_file(struct settings *settings, const char *pa
             (void)snprintf(complaint.what, sizeof complaint.what, "%s", cyaml_strerror(result));
         }
         find_tab(text.data, &complaint);
+        find_second(text.data, &complaint);
         complaint.line = complaint.line > 0 ? complaint.line : 1;
         status = explain(&complaint, schema, path, error);
     } else if (loaded != NULL) {

@@ -52,11 +52,12 @@ static enum gleaner_status parse_number(const struct setting *setting, const cha
     errno = 0;
     unsigned long long value = isdigit((unsigned char)text[0]) ? strtoull(text, &end, 10) : 0;
     if (end == NULL || *end != '\0' || errno != 0 || value < setting->min || value > setting->max) {
-        char wanted[120];
+        char wanted[120], most[32];
         const char *word = setting->initial;
         bool has_word = word != NULL && isalpha((unsigned char)word[0]);
-        (void)snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu%s%s",
-                       (unsigned long long)setting->min, (unsigned long long)setting->max,
+        (void)snprintf(most, sizeof most, "to %llu", (unsigned long long)setting->max);
+        (void)snprintf(wanted, sizeof wanted, "a whole number from %llu %s%s%s",
+                       (unsigned long long)setting->min, setting->max < UINT64_MAX ? most : "on",
                        has_word ? ", or " : "", has_word ? word : "");
         return bad_value(setting, text, wanted, error);
     }

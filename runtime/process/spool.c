@@ -259,5 +259,5 @@ int command_spool(struct settings *settings, int argc, char *const argv[])
     if (status != GLEANER_OK) {
         print_error(&error);
     }
-    return fflush(stdout) == 0 || status != GLEANER_OK ? (int)work_exit_code(status) : EXIT_OTHER;
+    return end_output(stdout, (int)work_exit_code(status));
 }

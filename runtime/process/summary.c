@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a crawl, for a person or as JSON. */
 #include "process_internal.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,20 +147,6 @@ static void print_text(FILE *out, const struct work *work, const struct admin_fi
     }
 }
 
-static bool end_output(FILE *out)
-{
-    struct base_error error;
-    if (fflush(out) == 0 && ferror(out) == 0) {
-        return true;
-    }
-    if (errno == EPIPE) { /* `| head` has seen enough */
-        return true;
-    }
-    (void)base_error_set(&error, GLEANER_E_IO, "writing the summary: %s", strerror(errno));
-    print_error(&error);
-    return false;
-}
-
 bool summary_print(const struct work *work, const struct admin_figures *figures,
                    enum exit_code code, const char *how_it_ended)
 {
@@ -169,7 +154,7 @@ bool summary_print(const struct work *work, const struct admin_figures *figures,
     FILE *out = settings_target(work->settings) == TARGET_STREAM ? stderr : stdout;
     if (!work->settings->json) {
         print_text(out, work, figures, how_it_ended);
-        return end_output(out);
+        return end_output(out, EXIT_COMPLETE) == EXIT_COMPLETE;
     }
     struct base_buffer text = {0};
     admin_render_json(&work->sources, figures, &text);
@@ -182,5 +167,5 @@ bool summary_print(const struct work *work, const struct admin_figures *figures,
         base_buffer_fini(&ended);
     }
     base_buffer_fini(&text);
-    return end_output(out);
+    return end_output(out, EXIT_COMPLETE) == EXIT_COMPLETE;
 }

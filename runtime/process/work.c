@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting and stopping the rooms behind a crawl or a service; the stores are in stores.c. */
 #include "process_internal.h"
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -386,10 +387,10 @@ enum gleaner_status work_normalise_url(const char *text, char *out, size_t out_s
         status = base_error_set(error, GLEANER_E_INVALID,
                                 "'%s': only http:// and https:// can be fetched", text);
     } else if (status != GLEANER_OK) {
+        bool is_host = isalnum((unsigned char)text[0]) && strstr(text, "://") == NULL;
         status = base_error_set(error, GLEANER_E_INVALID, "'%s' is no absolute URL%s%s%s", text,
-                                strstr(text, "://") == NULL ? "; did you mean https://" : "",
-                                strstr(text, "://") == NULL ? text : "",
-                                strstr(text, "://") == NULL ? " ?" : "");
+                                is_host ? "; did you mean https://" : "", is_host ? text : "",
+                                is_host ? " ?" : "");
     } else if (url.len >= out_size) {
         status = base_error_set(error, GLEANER_E_LIMIT, "a URL of %zu bytes is too long", url.len);
     } else {

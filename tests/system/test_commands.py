@@ -53,6 +53,7 @@ class Commands(rig.Case):
             (("https://example.org/",), "did you mean gleaner crawl URL?"),
             (("crawl",), "crawl wants a URL"),
             (("crawl", "example.org"), "did you mean https://example.org"),
+            (("crawl", "/page.html"), "'/page.html' is no absolute URL\n"),
             (("crawl", "ftp://example.org/"), "only http:// and https:// can be fetched"),
             (("crawl", "http://a/", "--to", "postgres://a/b"), "is not mongodb://HOST/DB"),
             (("run", "http://a/"), "gleaner submit"),
@@ -102,6 +103,24 @@ class Commands(rig.Case):
             for file in (process.stdin, process.stdout, process.stderr):
                 file.close()
 
+    def test_a_reader_who_has_enough_is_no_failure_and_a_full_disk_is(self):
+        site = self.site(rig.linked_site(300))
+        self.run_gleaner(*self.crawl_arguments(f"{site.url}/p0.html"))
+        for arguments in (("export", "--data", self.data), ("config",), ("queue", "list", "--all", "--data", self.data), ("crawl", "--help"),
+                          ("search", "text", "--data", self.data), ("spool", "list", "--data", self.data)):
+            with self.subTest(arguments=arguments):
+                read_end, write_end = os.pipe()
+                os.close(read_end)
+                closed = subprocess.run([rig.GLEANER, *arguments], stdout=write_end, stderr=subprocess.PIPE, env=self.environment, text=True)
+                os.close(write_end)
+                self.assertEqual((closed.returncode, closed.stderr), (0, ""))
+                with open("/dev/full", "w") as full:
+                    failed = subprocess.run([rig.GLEANER, *arguments], stdout=full, stderr=subprocess.PIPE, env=self.environment, text=True)
+                if arguments[0] != "spool":  # nothing waits there: nothing is printed
+                    self.assertEqual(failed.returncode, 1)
+                    self.assertIn("writ", failed.stderr)
+                    self.assertEqual(len(failed.stderr.splitlines()), 1)
+
     def test_config_says_where_each_value_comes_from(self):
         with open(f"{self.home}/c.yaml", "w") as f:
             f.write("fetch:\n  delay_ms: 7\n  per_host: 3\ncrawl:\n  depth: 2\n")
@@ -119,6 +138,9 @@ class Commands(rig.Case):
         for text, says in (("crawl:\n  depht: 2\n", "c.yaml:2: unknown key 'depht' in crawl; did you mean depth?"),
                            ("crawl:\n  content: pdf\n", "c.yaml:2: crawl.content: 'pdf' is not one of text|markdown"),
                            ("database:\n  uri: mongo://x\n", "c.yaml:2: database.uri: 'mongo://x' is not mongodb://HOST/DB"),
+                           ("fetch:\n  per_host: 1\n  delay_ms: 1\n  per_host: 2\n", "c.yaml:4: per_host: stands there twice"),
+                           ("fetch:\n  per_host: 1\ncrawl:\n  depth: 1\nfetch:\n  delay_ms: 1\n", "c.yaml:5: fetch: stands there twice"),
+                           ("crawl:\n  pages: 0\n", "c.yaml:2: crawl.pages: '0' is not a whole number from 1 on, or unlimited"),
                            ("fetch: [1]\n", "c.yaml:1: fetch: a section is wanted")):
             with self.subTest(text=text):
                 with open(f"{self.home}/c.yaml", "w") as f:
