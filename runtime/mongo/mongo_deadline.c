@@ -44,6 +44,11 @@ int32_t mongo_bounded_ms(int32_t timeout_ms)
     return timeout_ms < 0 || left < timeout_ms ? left : timeout_ms; /* < 0 means without end */
 }
 
+bool mongo_deadline_is_set(void)
+{
+    return operation_deadline_ns != 0;
+}
+
 /* Asked when a wait has failed. The driver's poll counts whole milliseconds and ends up to one too
  * early. */
 bool mongo_deadline_is_over(void)

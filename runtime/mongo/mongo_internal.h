@@ -75,6 +75,7 @@ mongoc_stream_t *mongo_stream_wrap(mongoc_stream_t *inner, const bson_t *hello,
 int32_t mongo_bounded_ms(int32_t timeout_ms);
 /** Milliseconds until then, at least 0; rounded up, so that a wait does not end before it. */
 int32_t mongo_left_ms(uint64_t deadline_ns);
+bool mongo_deadline_is_set(void);
 bool mongo_deadline_is_over(void);
 /** Before the driver connects on a worker's thread: see there. */
 void mongo_extend_deadline(void);

@@ -178,8 +178,12 @@ static ssize_t stream_writev(mongoc_stream_t *driver, mongoc_iovec_t *iov, size_
     for (size_t i = 0; i < count; i++) { /* before: the driver's own streams change `iov` */
         wanted += iov[i].iov_len;
     }
-    mongo_request_read(iov, count, &request);
-    stream->must_fail = must_fail(stream, &request, iov, count);
+    bool is_bound = mongo_deadline_is_set(); /* what is not has nothing to give up */
+    request.is_command = false;
+    if (is_bound || stream->watch != NULL) {
+        mongo_request_read(iov, count, &request);
+    }
+    stream->must_fail = is_bound && must_fail(stream, &request, iov, count);
     last_was_given_up = false;
     if (stream->replies.state != MONGO_REPLY_LIVE) {
         last_failure_was_silence = true;
