@@ -88,9 +88,10 @@ struct fetch_options {
     size_t allow_net_count;
     const char *ca_file; /* default the system's bundle */
     const char *accept;  /* Accept header, default text/html first */
-    /* Of a body no more than 256 KiB are in memory while it comes in (32 KiB with thousands of
-     * transfers); a larger one lies in a file without a name in here, which is mapped when it is
-     * complete. NULL, or a directory where no file can be opened: that for temporary files. */
+    /* Each body has room for 128 KiB in memory while it comes in (32 KiB with thousands of
+     * transfers), up to 1 MiB while all together have less than 2 MiB more than that; a larger one
+     * lies in a file without a name in here, which is mapped when it is complete. NULL, or a
+     * directory where no file can be opened: that for temporary files. */
     const char *spill_dir;
     bool keep_headers; /* results carry the headers as received; default false */
     /* Called on fetcher threads whenever capacity became free; must be wait-free. May be NULL. */

@@ -177,8 +177,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 static void expect_body(struct fetch_transfer *x)
 {
     if (x->announced > 0 && !x->coded && x->announced <= x->body_limit) {
-        uint64_t bytes = x->announced < x->keep_bytes ? x->announced : x->keep_bytes;
-        base_buffer_reserve(&x->box->body, (size_t)bytes);
+        fetch_body_expect(x->box, x->announced, x->keep_bytes);
     }
 }
 

@@ -51,6 +51,9 @@ struct fetch_spills {
     /* writes: fetchers (add, when a body grows) and whoever frees a box (subtract); relaxed: each
      * body is added before it is written, so the sum is never less than what there is */
     _Atomic uint64_t bytes;
+    /* What bodies have in memory beyond their own room. writes: as above, relaxed: added before it
+     * is used, so the sum is never less than what there is */
+    _Atomic uint64_t extra_bytes;
     struct base_log_limit warned; /* thread-safe by itself */
 };
 
@@ -59,6 +62,7 @@ struct fetch_spill {
     bool is_open;
     int fd;         /* while it grows */
     uint64_t bytes; /* counted in fetch_spills.bytes */
+    uint64_t extra; /* of the part in memory; counted in fetch_spills.extra_bytes */
     char *map;      /* once it is complete: the whole body and a NUL */
     size_t map_bytes;
 };
@@ -99,10 +103,12 @@ void fetch_box_seal(struct fetch_box *box);
 #define FETCH_SPILL_FULL (-1) /* beside errno values: all bodies together are too large */
 bool fetch_spills_init(struct fetch_spills *spills, const char *directory, uint64_t most);
 void fetch_spills_fini(struct fetch_spills *spills);
-/** How much of a body lies in memory while it comes in. */
+/** How much room in memory each body has while it comes in; it may get more, up to 1 MiB. */
 uint64_t fetch_spill_keep_bytes(uint32_t max_transfers);
-/** Add to a body that may have keep_bytes in memory. 0, ENOMEM, FETCH_SPILL_FULL, or why there is
- *  no file or no room in it (errno): the body is to be dropped then. */
+/** So many bytes are to come: make the room that they get in memory. */
+void fetch_body_expect(struct fetch_box *box, uint64_t bytes, uint64_t keep_bytes);
+/** Add to a body that has room for keep_bytes in memory. 0, ENOMEM, FETCH_SPILL_FULL, or why there
+ * is no file or no room in it (errno): the body is to be dropped then. */
 int fetch_body_append(struct fetch_box *box, const char *data, size_t len, uint64_t keep_bytes);
 uint64_t fetch_body_len(const struct fetch_box *box);
 /** It is all there: map what is in the file. Results as above. Once, before the box is sealed. */

@@ -6,7 +6,7 @@
 
 #define BOX_MAGIC 0xf37c4b01u
 #define FREE_BOXES 64
-#define KEEP_BODY_BYTES (320u * 1024) /* what a body that never spills may have grown to */
+#define KEEP_BODY_BYTES (192u * 1024) /* what a body within its own room may have grown to */
 #define KEEP_TEXT_BYTES 4096u
 #define MAX_WAITING_BYTES (UINT64_C(16) << 20) /* of bodies that nobody has taken yet */
 #define MIN_WAITING_RESULTS 32u

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bodies too large to lie in memory while they come in: what is over a bound goes into a file that
- * has no name, and is mapped when it is complete and within its limit. A bomb, or a body without an
- * end, is never mapped: it costs the bound in memory, whatever --max-body says. */
+/* Bodies too large to lie in memory while they come in: what finds no room there goes into a file
+ * that has no name, and is mapped when it is complete and within its limit. A bomb, or a body
+ * without an end, is never mapped: whatever --max-body says, it costs no more memory than a page.
+ */
 #include "fetch_internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +12,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* 40 of the 1,699 pages of python3-doc and postgresql-doc are larger than the first: the others
- * never see a file. Thousands of transfers have less each, as their read buffers have
- * (fetch_transfer.c). */
-#define KEEP_BYTES (256u << 10)
+/* What every body may have in memory; thousands of transfers have less each, as their read buffers
+ * have (fetch_transfer.c). */
+#define KEEP_BYTES (128u << 10)
 #define KEEP_BYTES_MANY (64u << 10)
 #define KEEP_BYTES_THOUSANDS (32u << 10)
 #define MANY_TRANSFERS 256
 #define THOUSANDS_OF_TRANSFERS 2048
+
+/* A file costs 0.3 ms of CPU for a page of 460 KB (bench/fetch), so a few bodies at a time grow on
+ * in memory. Of the 1,699 pages of python3-doc and postgresql-doc 105 are larger than KEEP_BYTES,
+ * two larger than MOST_BYTES. EXTRA_BYTES is what all bodies under way have beyond their own. */
+#define MOST_BYTES (1u << 20)
+#define EXTRA_BYTES (2u << 20)
 
 uint64_t fetch_spill_keep_bytes(uint32_t max_transfers)
 {
@@ -41,6 +47,7 @@ bool fetch_spills_init(struct fetch_spills *spills, const char *directory, uint6
 void fetch_spills_fini(struct fetch_spills *spills)
 {
     BASE_ASSERT(atomic_load_explicit(&spills->bytes, memory_order_relaxed) == 0);
+    BASE_ASSERT(atomic_load_explicit(&spills->extra_bytes, memory_order_relaxed) == 0);
     free(spills->directory);
     spills->directory = NULL;
 }
@@ -120,11 +127,53 @@ static int flush_body(struct fetch_box *box)
     return why;
 }
 
+static void give_extra(struct fetch_box *box)
+{
+    atomic_fetch_sub_explicit(&box->spills->extra_bytes, box->spill.extra, memory_order_relaxed);
+    box->spill.extra = 0;
+}
+
+/* May the body have so much in memory? What it has may be doubled as long as there is extra room.
+ */
+static bool may_have(struct fetch_box *box, uint64_t needed, uint64_t keep_bytes)
+{
+    struct fetch_spills *spills = box->spills;
+    uint64_t have = keep_bytes + box->spill.extra;
+    if (needed <= have) {
+        return true;
+    }
+    if (needed > MOST_BYTES || box->spill.is_open) {
+        return false;
+    }
+    uint64_t wanted = needed > 2 * have ? needed : 2 * have;
+    uint64_t step = (wanted < MOST_BYTES ? wanted : MOST_BYTES) - have;
+    uint64_t sum = atomic_fetch_add_explicit(&spills->extra_bytes, step, memory_order_relaxed);
+    box->spill.extra += step;
+    if (sum + step > EXTRA_BYTES) {
+        box->spill.extra -= step;
+        atomic_fetch_sub_explicit(&spills->extra_bytes, step, memory_order_relaxed);
+        return false;
+    }
+    return true;
+}
+
+void fetch_body_expect(struct fetch_box *box, uint64_t bytes, uint64_t keep_bytes)
+{
+    bool fits = may_have(box, bytes, keep_bytes);
+    (void)base_buffer_reserve(&box->body, (size_t)(fits ? bytes : keep_bytes));
+}
+
 int fetch_body_append(struct fetch_box *box, const char *data, size_t len, uint64_t keep_bytes)
 {
-    int why = box->body.len + len > keep_bytes ? flush_body(box) : 0;
-    if (why != 0) {
-        return why;
+    if (!may_have(box, box->body.len + len, keep_bytes)) {
+        int why = flush_body(box);
+        if (why != 0) {
+            return why;
+        }
+        if (box->spill.extra > 0) { /* others may have that */
+            base_buffer_reset(&box->body, 0);
+            give_extra(box);
+        }
     }
     return base_buffer_append(&box->body, data, len) ? 0 : ENOMEM;
 }
@@ -168,8 +217,11 @@ void fetch_body_drop(struct fetch_box *box)
     if (spill->map != NULL) {
         (void)munmap(spill->map, spill->map_bytes);
     }
-    if (spill->bytes > 0) {
+    if (spill->extra > 0) {
         base_buffer_reset(&box->body, 0); /* the next body is an ordinary one */
+        give_extra(box);
+    }
+    if (spill->bytes > 0) {
         atomic_fetch_sub_explicit(&box->spills->bytes, spill->bytes, memory_order_relaxed);
     }
     *spill = (struct fetch_spill){0};

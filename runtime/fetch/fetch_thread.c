@@ -213,6 +213,7 @@ static void run_turn(struct fetch_thread *t)
             t->curl_deadline_ns = UINT64_MAX;
             curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &running);
             again = true;
+            t->now_ns = base_mono_ns(); /* data that keeps coming must not hide the deadlines */
         }
         again |= fetch_transfers_collect(t);
     }

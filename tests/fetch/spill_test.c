@@ -11,7 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define BOUND (256u << 10) /* of a body in memory, at the default number of transfers */
+#define MOST (1u << 20)    /* what one may grow to while there is room for all */
+#define BOUND (128u << 10) /* of a body in memory, at the default number of transfers */
 
 static struct rig rig;
 static char directory[] = "/tmp/gleaner-spill.XXXXXX";
@@ -78,8 +79,8 @@ static void limit_files(rlim_t bytes)
 
 Test(spill, bodies_around_the_bound_arrive_byte_for_byte)
 {
-    static const size_t sizes[] = {BOUND - 1, BOUND,    BOUND + 1, 2 * BOUND - 1,
-                                   2 * BOUND, 1u << 20, 3000001,   16u << 20};
+    static const size_t sizes[] = {BOUND - 1, BOUND,    BOUND + 1, 2 * BOUND, MOST - 1,
+                                   MOST,      MOST + 1, 3000001,   16u << 20};
     static const char *const hows[] = {"", "&chunked=1", "&coded=1"};
     rig_engine(&rig);
     for (size_t i = 0; i < BASE_ARRAY_LEN(sizes); i++) {
@@ -92,14 +93,37 @@ Test(spill, bodies_around_the_bound_arrive_byte_for_byte)
     }
 }
 
-Test(spill, a_small_body_needs_no_file)
+Test(spill, a_page_needs_no_file)
 {
     rig_engine(&rig);
     limit_files(0);
-    for (int i = 0; i < 3; i++) {
-        struct fetch_result *r = rig_fetch(&rig, counted(BOUND, ""));
-        expect_counted(r, BOUND);
+    for (int i = 0; i < 20; i++) { /* what each takes beyond its own room comes back */
+        struct fetch_result *r = rig_fetch(&rig, counted(i % 2 == 0 ? BOUND : MOST - 1, ""));
+        expect_counted(r, i % 2 == 0 ? BOUND : MOST - 1);
         fetch_result_free(&r);
+        r = rig_fetch(&rig, counted(700000, "&coded=1"));
+        expect_counted(r, 700000);
+        fetch_result_free(&r);
+    }
+}
+
+Test(spill, large_pages_share_the_memory_and_the_next_one_goes_into_a_file)
+{
+    struct fetch_result *results[3];
+    rig_engine(&rig);
+    limit_files(0);
+    for (size_t i = 0; i < BASE_ARRAY_LEN(results); i++) {
+        results[i] = rig_fetch(&rig, counted(1000000, ""));
+    }
+    expect_counted(results[0], 1000000);
+    expect_counted(results[1], 1000000);
+    cr_expect_eq(results[2]->fetch_class, FETCH_STORAGE, "%s",
+                 fetch_class_name(results[2]->fetch_class));
+    fetch_result_free(&results[0]);
+    results[0] = rig_fetch(&rig, counted(1000000, ""));
+    expect_counted(results[0], 1000000);
+    for (size_t i = 0; i < BASE_ARRAY_LEN(results); i++) {
+        fetch_result_free(&results[i]);
     }
 }
 
@@ -108,11 +132,11 @@ Test(spill, results_that_nobody_freed_keep_their_bodies_beyond_the_engine)
     struct fetch_result *results[4];
     rig_engine(&rig);
     for (size_t i = 0; i < BASE_ARRAY_LEN(results); i++) {
-        results[i] = rig_fetch(&rig, counted(1000000 + 8 * i, ""));
+        results[i] = rig_fetch(&rig, counted(800000 * (i + 1), ""));
     }
     fetch_engine_stop(&rig.engine);
     for (size_t i = 0; i < BASE_ARRAY_LEN(results); i++) {
-        expect_counted(results[i], 1000000 + 8 * i);
+        expect_counted(results[i], 800000 * (i + 1));
         fetch_result_free(&results[i]);
     }
 }
@@ -120,8 +144,8 @@ Test(spill, results_that_nobody_freed_keep_their_bodies_beyond_the_engine)
 Test(spill, a_full_disk_is_a_class_of_its_own_and_asks_to_come_again)
 {
     rig_engine(&rig);
-    limit_files(600000); /* the first piece fits, the third does not */
-    struct fetch_result *r = rig_fetch(&rig, counted(1000000, ""));
+    limit_files(600000); /* the first piece fits */
+    struct fetch_result *r = rig_fetch(&rig, counted(3000000, ""));
     cr_expect_eq(r->fetch_class, FETCH_STORAGE, "%s", fetch_class_name(r->fetch_class));
     cr_expect_not_null(strstr(r->reason, directory), "%s", r->reason);
     cr_expect_not_null(strstr(r->reason, "File too large"), "%s", r->reason);
@@ -132,34 +156,34 @@ Test(spill, a_full_disk_is_a_class_of_its_own_and_asks_to_come_again)
     fetch_result_free(&r);
     rig_expect(&rig, "/ok", FETCH_OK, 200, ""); /* the others go on */
     limit_files(RLIM_INFINITY);
-    r = rig_fetch(&rig, counted(1000000, ""));
-    expect_counted(r, 1000000);
+    r = rig_fetch(&rig, counted(3000000, ""));
+    expect_counted(r, 3000000);
     fetch_result_free(&r);
 }
 
 Test(spill, a_disk_that_is_full_at_the_last_byte_is_noticed)
 {
     rig_engine(&rig);
-    limit_files(1000000); /* the body fits, the NUL behind it does not */
-    rig_expect(&rig, "/counted?bytes=1000000", FETCH_STORAGE, 200, "File too large");
-    rig_expect(&rig, "/counted?bytes=999999", FETCH_OK, 200, "");
+    limit_files(3000000); /* the body fits, the NUL behind it does not */
+    rig_expect(&rig, "/counted?bytes=3000000", FETCH_STORAGE, 200, "File too large");
+    rig_expect(&rig, "/counted?bytes=2999999", FETCH_OK, 200, "");
 }
 
 Test(spill, all_bodies_together_are_bounded_and_room_comes_back)
 {
-    rig.options.max_body_bytes = 1u << 20;
-    rig.options.max_spill_bytes = 1500000;
+    rig.options.max_body_bytes = 4u << 20;
+    rig.options.max_spill_bytes = 4500000;
     rig_engine(&rig);
-    struct fetch_result *first = rig_fetch(&rig, counted(1000000, ""));
-    struct fetch_result *second = rig_fetch(&rig, counted(1000000, ""));
-    expect_counted(first, 1000000);
+    struct fetch_result *first = rig_fetch(&rig, counted(3000000, ""));
+    struct fetch_result *second = rig_fetch(&rig, counted(3000000, ""));
+    expect_counted(first, 3000000);
     cr_expect_eq(second->fetch_class, FETCH_STORAGE, "%s", fetch_class_name(second->fetch_class));
-    cr_expect_not_null(strstr(second->reason, "larger than 1500000 bytes together"), "%s",
+    cr_expect_not_null(strstr(second->reason, "larger than 4500000 bytes together"), "%s",
                        second->reason);
     fetch_result_free(&first);
     fetch_result_free(&second);
-    first = rig_fetch(&rig, counted(1000000, ""));
-    expect_counted(first, 1000000);
+    first = rig_fetch(&rig, counted(3000000, ""));
+    expect_counted(first, 3000000);
     fetch_result_free(&first);
 }
 
@@ -177,8 +201,8 @@ Test(spill, without_its_directory_it_takes_the_one_for_temporary_files)
 {
     rig.options.spill_dir = "/nonexistent/of/gleaner";
     rig_engine(&rig);
-    struct fetch_result *r = rig_fetch(&rig, counted(1000000, ""));
-    expect_counted(r, 1000000);
+    struct fetch_result *r = rig_fetch(&rig, counted(3000000, ""));
+    expect_counted(r, 3000000);
     fetch_result_free(&r);
 }
 
@@ -189,6 +213,6 @@ Test(spill, what_ended_early_leaves_no_file)
     rig_engine(&rig);
     rig_expect(&rig, "/endless", FETCH_TOO_LARGE, 200, "body limit");
     rig_expect(&rig, "/bomb?bytes=16777216", FETCH_TOO_LARGE, 200, "body limit");
-    rig_expect(&rig, "/liar?bytes=2000000&send=1000000", FETCH_TIMEOUT, 200, "low speed limit");
+    rig_expect(&rig, "/liar?bytes=4000000&send=3000000", FETCH_TIMEOUT, 200, "low speed limit");
     cr_expect_eq(open_files(), 0);
 }
