@@ -58,6 +58,41 @@ Test(text_hostile, doubtful_markup_in_deep_nesting_does_not_build_a_deep_tree)
     cr_expect_eq(page_result_counter(&text_result, "text_tree_passes"), 0);
 }
 
+/* What only the tree builder knows: which end tags end something, how many attributes it looks
+ * through. Each of these was minutes of work; the token pass's answer stands. */
+Test(text_hostile, a_tree_that_turns_out_too_dear_is_given_up)
+{
+    run_repeated("<table>lost", "<span><div></span></div>", 200000, "x", false);
+    cr_expect_eq(page_result_counter(&text_result, "text_tree_passes"), 0);
+    cr_expect_eq(page_result_counter(&text_result, "text_tree_refused"), 1);
+    cr_expect_not_null(strstr(text_field("text"), "lost"));
+
+    struct base_buffer html = {0};
+    base_buffer_append_str(&html, "<table>lost<div ");
+    for (int i = 0; i < 30000; i++) { /* few enough names, too many on one element */
+        base_buffer_printf(&html, "x%d ", i);
+    }
+    run_repeated(html.data, "", 0, ">x</div>", false);
+    cr_expect_eq(page_result_counter(&text_result, "text_tree_refused"), 1);
+
+    base_buffer_reset(&html, SIZE_MAX);
+    base_buffer_append_str(&html, "<table>lost");
+    for (int i = 0; i < 200000; i++) {
+        base_buffer_printf(&html, "<x%d>", i);
+    }
+    run_repeated(html.data, "", 0, "x", false);
+    cr_expect_eq(page_result_counter(&text_result, "text_tree_refused"), 1);
+
+    base_buffer_reset(&html, SIZE_MAX);
+    base_buffer_append_str(&html, "<table>lost");
+    for (int i = 0; i < 30000; i++) {
+        base_buffer_printf(&html, "<body x%d>", i);
+    }
+    run_repeated(html.data, "", 0, "x", false);
+    cr_expect_eq(page_result_counter(&text_result, "text_tree_refused"), 1);
+    base_buffer_fini(&html);
+}
+
 Test(text_hostile, end_tags_without_start_tags_cost_nothing)
 {
     static const char *const tags[] = {"</div>",     "</table>", "</template>", "</svg>",

@@ -5,13 +5,6 @@
 #include <lexbor/tag/const.h>
 #include <stdlib.h>
 
-/* Building a tree looks through the open elements at many tokens (time), and opens all unclosed
- * formatting elements anew at many tokens (memory, some 200 bytes each). A page made to hurt is not
- * worth that: beyond these the token pass's answer stands. */
-#define TREE_MAX_STEPS 200000000L
-#define TREE_MAX_ELEMENTS 1000000L
-#define TREE_MAX_BYTES (8u << 20)
-
 static void reset_page(struct text_context *c)
 {
     text_link_set_clear(&c->raw_links);
@@ -58,13 +51,6 @@ static bool read_once(struct text_context *c, bool (*pass)(struct text_context *
     return pass(c);
 }
 
-bool text_tree_is_affordable(const struct text_context *c)
-{
-    return c->page->body_len <= TREE_MAX_BYTES &&
-           (long)c->tokens * (c->elements.deepest + 1) <= TREE_MAX_STEPS &&
-           (long)c->tokens * (c->formatting.deepest + 1) <= TREE_MAX_ELEMENTS;
-}
-
 bool text_extract_page(struct text_context *c)
 {
     if (!read_once(c, text_pass_tokens)) {
@@ -77,8 +63,16 @@ bool text_extract_page(struct text_context *c)
         c->host->count(c->task, "text_tree_refused", 1);
         return true;
     }
+    c->tree_refused = false;
+    if (!read_once(c, text_pass_tree)) {
+        return false;
+    }
+    if (c->tree_refused && !c->stopped) {
+        c->host->count(c->task, "text_tree_refused", 1);
+        return read_once(c, text_pass_tokens);
+    }
     c->host->count(c->task, "text_tree_passes", 1);
-    return read_once(c, text_pass_tree);
+    return true;
 }
 
 void text_extract_finish(struct text_context *c)

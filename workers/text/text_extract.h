@@ -93,8 +93,9 @@ struct text_context {
     bool in_body;
     bool head_closed;
     bool head_noscript;
-    bool doubtful; /* the tree would tell for sure */
-    bool stopped;  /* by the host */
+    bool doubtful;     /* the tree would tell for sure */
+    bool tree_refused; /* the tree pass gave up: nothing was read */
+    bool stopped;      /* by the host */
     uintptr_t raw_tag;
     unsigned skip_depth;
     unsigned template_depth;
@@ -119,6 +120,13 @@ void text_extract_finish(struct text_context *context);
 /** Would a tree of the page in work cost more than the page is worth? Known after the token pass.
  */
 bool text_tree_is_affordable(const struct text_context *context);
+enum text_tree {
+    TEXT_TREE_BUILT,
+    TEXT_TREE_REFUSED, /* it costs too much after all, or the host says stop (context->stopped) */
+    TEXT_TREE_NO_MEMORY
+};
+/** Build it; to be destroyed by the caller. */
+enum text_tree text_tree_build(struct text_context *context, lxb_html_document_t **out);
 /** Read main text and metadata, where they are wanted. False when memory ran out. */
 bool text_extract_more(struct text_context *context);
 

@@ -289,14 +289,9 @@ static void extract(struct main_pass *m, lxb_dom_node_t *body)
 bool text_main_extract(struct text_context *c, struct text_slice title)
 {
     plain_writer_reset(&c->main);
-    lxb_html_document_t *document = lxb_html_document_create();
-    if (document == NULL) {
-        return false;
-    }
+    lxb_html_document_t *document;
     struct main_pass m = {.writer = &c->main, .title = title};
-    m.failed = lxb_html_document_parse(document, (const lxb_char_t *)c->page->body,
-                                       c->page->body_len) != LXB_STATUS_OK ||
-               document->body == NULL;
+    m.failed = text_tree_build(c, &document) != TEXT_TREE_BUILT || document->body == NULL;
     if (!m.failed) {
         extract(&m, lxb_dom_interface_node(document->body));
     }

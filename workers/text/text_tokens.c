@@ -293,23 +293,6 @@ static void text_token(struct text_context *c, const lxb_html_token_t *token)
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
-static void count_open(struct text_depth *depth, int change)
-{
-    depth->open += depth->open + change >= 0 ? change : 0;
-    depth->deepest = depth->open > depth->deepest ? depth->open : depth->deepest;
-}
-
-/* What a tree would cost: see text_tree_is_affordable(). */
-static void count_depth(struct text_context *c, uintptr_t tag, int change)
-{
-    if (text_nests(tag)) {
-        count_open(&c->elements, change);
-    }
-    if (text_is_formatting(tag)) {
-        count_open(&c->formatting, change);
-    }
-}
-
 static lxb_html_token_t *take_token(lxb_html_tokenizer_t *tokenizer, lxb_html_token_t *token,
                                     void *ctx)
 {
@@ -328,10 +311,10 @@ static lxb_html_token_t *take_token(lxb_html_tokenizer_t *tokenizer, lxb_html_to
         break;
     default:
         if ((token->type & LXB_HTML_TOKEN_TYPE_CLOSE) != 0) {
-            count_depth(c, token->tag_id, -1);
+            text_cost_count(c, token->tag_id, -1);
             end_tag(c, token->tag_id);
         } else {
-            count_depth(c, token->tag_id, 1);
+            text_cost_count(c, token->tag_id, 1);
             start_tag(c, token);
         }
         break;

@@ -110,13 +110,10 @@ static void walk_tree(struct walk *w, lxb_dom_node_t *root)
 
 bool text_pass_tree(struct text_context *c)
 {
-    lxb_html_document_t *document = lxb_html_document_create();
-    if (document == NULL) {
-        return false;
-    }
-    bool parsed = lxb_html_document_parse(document, (const lxb_char_t *)c->page->body,
-                                          c->page->body_len) == LXB_STATUS_OK;
-    if (parsed) {
+    lxb_html_document_t *document;
+    enum text_tree built = text_tree_build(c, &document);
+    c->tree_refused = built == TEXT_TREE_REFUSED;
+    if (built == TEXT_TREE_BUILT) {
         lxb_dom_node_t *body = lxb_dom_interface_node(document->body);
         struct walk w = {.context = c, .body = c->wants_content ? text_content_root(body) : body};
         walk_tree(&w, lxb_dom_interface_node(document));
@@ -125,5 +122,5 @@ bool text_pass_tree(struct text_context *c)
         }
     }
     (void)lxb_html_document_destroy(document);
-    return parsed;
+    return built != TEXT_TREE_NO_MEMORY;
 }
