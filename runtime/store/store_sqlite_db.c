@@ -166,11 +166,17 @@ enum gleaner_status store_db_end(struct store_sqlite *s, enum gleaner_status sta
     return status;
 }
 
+/* Never back, and never at rest: a wall clock that was an hour ahead and is set right would else
+ * stop every delay and lease for that hour. */
 int64_t store_db_now_locked(struct store_sqlite *s)
 {
-    int64_t now = base_wall_ms();
-    if (now > s->last_now_ms) {
-        s->last_now_ms = now;
+    int64_t wall_ms = base_wall_ms();
+    uint64_t mono_ns = base_mono_ns();
+    int64_t gone_ms = (int64_t)((mono_ns - s->clock_at_ns) / BASE_NS_PER_MS);
+    if (s->clock_at_ns == 0 || wall_ms >= s->clock_ms + gone_ms) {
+        s->clock_ms = wall_ms;
+        s->clock_at_ns = mono_ns;
+        return wall_ms;
     }
-    return s->last_now_ms;
+    return s->clock_ms + gone_ms;
 }

@@ -93,7 +93,10 @@ struct store_sqlite {
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_STATEMENT_COUNT];
     struct sqlite_queue *queues; /* open ones, one object a name */
-    int64_t last_now_ms;
+    /* The store's clock: wall time when it was ahead of what went before, and the monotonic time
+     * of that look; from there it goes on by the latter. */
+    int64_t clock_ms;
+    uint64_t clock_at_ns;
     bool hosts_are_clean; /* old ones were forgotten since it was opened */
 };
 
