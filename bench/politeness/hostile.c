@@ -2,12 +2,11 @@
 /* What do hostile answers cost: a bomb, 1 GB in chunks, headers without an end, 1 byte a second?
  *
  * bench_hostile [MAX_BODY_BYTES]: after some ordinary pages 1, 8 and 64 of each kind at once, at
- * the default limits but for the deadline of 4 s. Prints how the resident memory (the server is in
- * the same process) grew at its peak and after it, when the slots were free again, and how each
- * ended. Ends with 1 when one of a kind costs more than 4 MB at its peak, when 64 keep more than 64
- * bodies' room of 128 KiB afterwards (runtime/fetch/fetch_spill.c), or a slot was not free by its
- * deadline.
- */
+ * the default limits but for the deadline of 4 s. Prints how the resident memory (the server is
+ * another process) grew at its peak and after it, when the slots were free again, and how each
+ * ended. Ends with 1 when one of a kind costs more than 4 MB at its peak, when several cost more
+ * than 2 MB and each its 128 KiB of a body and 256 KiB of a read buffer (fetch_spill.c), or a slot
+ * was not free by its deadline. */
 #include "fetch.h"
 #include "loop_server.h"
 #include <malloc.h>

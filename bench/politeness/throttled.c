@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A host answers 429 with Retry-After 3 s: is it left alone, and do the others keep their rate?
  *
- * bench_throttled [ROUNDS]: 20 hosts, a request each 10 ms to each. Rounds with and without the
- * refusal, interleaved; prints requests to the refusing host before its time, its first one after
- * it, and the rate of the other 19 against that of the rounds without (median). Ends with 1 below
- * the bar: 0 requests, 95 %. */
+ * bench_throttled [ROUNDS [GLEANER]]: 20 hosts, a request each 10 ms to each, by the fetch engine
+ * or, with a program named, by a whole `gleaner crawl` with its frontier and workers. Rounds with
+ * and without the refusal, interleaved; prints requests to the refusing host before its time, its
+ * first one after it, and the rate of the other 19 against that of the rounds without (median).
+ * Ends with 1 below the bar: 0 requests, 95 %. */
 #include "fetch.h"
 #include "loop_server.h"
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define FIRST_HOST UINT32_C(0x7f030001) /* 127.3.0.1 */
 #define HOSTS 20
@@ -90,6 +96,42 @@ static struct round_result run(struct loop_server *server, uint32_t round, bool 
     return judge(server, first);
 }
 
+/* The same by a process: sites of PER_HOST pages that are found by their links. */
+static struct round_result run_process(const char *gleaner, struct loop_server *server,
+                                       uint32_t round, bool is_refusing)
+{
+    char urls[HOSTS][80];
+    const char *arguments[32] = {gleaner,       "crawl",         "--to",        "none",
+                                 "--no-robots", "--allow-net",   "127.0.0.0/8", "--delay",
+                                 "10",          "--no-progress", "--log-level", "error"};
+    size_t count = 12;
+    uint32_t first = FIRST_HOST + round * 256;
+    for (uint32_t i = 0; i < HOSTS; i++) {
+        uint32_t host = first + i;
+        (void)snprintf(urls[i], sizeof urls[i], "http://127.3.%u.%u:%u%s", (host >> 8) & 255,
+                       host & 255, server->port, i == 0 && is_refusing ? "/throttle" : "/p/0");
+    }
+    loop_server_clear(server);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const char *all[32 + HOSTS + 1] = {NULL};
+        memcpy(all, arguments, sizeof arguments);
+        for (size_t i = 0; i < HOSTS; i++) {
+            all[count++] = urls[i];
+        }
+        dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        execvp(gleaner, (char **)(uintptr_t)all);
+        _exit(127);
+    }
+    int code = 0;
+    if (pid < 0 || waitpid(pid, &code, 0) != pid || code != 0) {
+        fprintf(stderr, "%s crawl ended with %d\n", gleaner, code);
+        exit(2);
+    }
+    return judge(server, first);
+}
+
 static int compare(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -99,18 +141,24 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 3;
+    const char *gleaner = argc > 2 ? argv[2] : NULL;
     double ratios[ROUNDS_MAX];
     size_t early = 0;
     struct loop_server server;
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MAX ? ROUNDS_MAX : rounds;
     base_log_set_level(BASE_LOG_WARN);
     sync_init();
-    if (!loop_server_start(&server, 0)) {
+    if (!loop_server_start(&server, gleaner != NULL ? PER_HOST : 0)) {
         return 2;
     }
     for (unsigned long i = 0; i < rounds; i++) {
-        struct round_result without = run(&server, (uint32_t)i * 2, false);
-        struct round_result with = run(&server, (uint32_t)i * 2 + 1, true);
+        struct round_result two[2];
+        for (uint32_t j = 0; j < 2; j++) {
+            uint32_t round = (uint32_t)i * 2 + j;
+            two[j] = gleaner != NULL ? run_process(gleaner, &server, round, j == 1)
+                                     : run(&server, round, j == 1);
+        }
+        struct round_result without = two[0], with = two[1];
         ratios[i] = with.rate / without.rate;
         early += with.early;
         printf("round %lu: others %.0f/s without, %.0f/s with a refusing host; it was asked %zu "
