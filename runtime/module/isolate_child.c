@@ -91,7 +91,9 @@ static int receive(const struct isolate_child *child, struct isolate_word *word,
 
 bool isolate_send(const struct isolate_child *child, const struct isolate_word *word)
 {
-    return send(child->socket, word, sizeof *word, MSG_NOSIGNAL) == (ssize_t)sizeof *word;
+    /* There is room, or the child has said much and heard nothing: no word worth waiting for. */
+    return send(child->socket, word, sizeof *word, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           (ssize_t)sizeof *word;
 }
 
 void isolate_child_end(struct isolate_child **at)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gleaner-module-host MODULE.so: the child process. One thread, one module, one page at a time. The
- * module's file comes open, so that every child of a generation runs the same code, whatever has
- * taken the file's place meanwhile.
+ * gleaner-module-host MODULE.so: the child process. One module, one page at a time on one thread;
+ * another one ends the process with its parent. The module's file comes open, so that every child
+ * of a generation runs the same code, whatever has taken the file's place meanwhile.
  */
 #include "isolate_task.h"
+#include "sync.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -155,9 +156,21 @@ static enum gleaner_status load(struct module_loaded **out, struct isolate_word 
     return status;
 }
 
+/* The parent's end of the socket closes with the parent. (PR_SET_PDEATHSIG would tell of the end of
+ * the thread that started us, while another one of its process waits for our answer.) */
+static void end_with_parent(void *arg)
+{
+    struct pollfd parent = {.fd = ISOLATE_SOCKET_FD};
+    (void)arg;
+    while (poll(&parent, 1, -1) < 0 && errno == EINTR) {
+    }
+    _exit(0);
+}
+
 int main(int argc, char *argv[])
 {
     struct module_loaded *loaded = NULL;
+    struct sync_thread *watch = NULL;
     struct base_error error = {0};
     struct isolate_word hello = {.magic = ISOLATE_MAGIC, .kind = ISOLATE_HELLO};
     struct stat stat;
@@ -169,11 +182,13 @@ int main(int argc, char *argv[])
     /* Nothing of the parent's but what is ours; it dies, we die, even inside an endless loop; what
      * a terminal says to all of us (Ctrl-C) is for the parent, which lets pages be finished. */
     (void)close_range(ISOLATE_FDS, ~0u, 0);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
-    enum gleaner_status status = load(&loaded, &hello, &error);
+    enum gleaner_status status =
+        sync_thread_start(&watch, "gl-parent", SYNC_PLAIN, end_with_parent, NULL);
+    status = status == GLEANER_OK ? load(&loaded, &hello, &error)
+                                  : base_error_set(&error, status, "no thread for a module");
     hello.value = status;
     if (status != GLEANER_OK) {
         (void)snprintf(hello.text, sizeof hello.text, "%s", error.message);

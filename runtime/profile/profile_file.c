@@ -63,7 +63,7 @@ bool profile_file_save(struct profile_cache *cache, const char *path)
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
     bool ok = file != NULL && write_all(file, cache);
-    int failure = errno;
+    int failure = ok ? 0 : errno; /* of the first step that failed */
     if (file != NULL) {
         ok = fclose(file) == 0 && ok;
     } else if (fd >= 0) {
@@ -72,7 +72,7 @@ bool profile_file_save(struct profile_cache *cache, const char *path)
     ok = ok && rename(temporary, path) == 0;
     if (!ok) {
         base_log_warn("profile", "event=cache_not_saved path=\"%s\" why=\"%s\"", path,
-                      strerror(failure));
+                      strerror(failure != 0 ? failure : errno));
         (void)unlink(temporary);
     }
     return ok;

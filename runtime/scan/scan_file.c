@@ -71,9 +71,10 @@ enum scan_read scan_read_file(int directory, const char *name, uint64_t max_byte
     if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode)) {
         *modified_ms = (int64_t)about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000;
         uint64_t size = (uint64_t)about.st_size;
+        /* Within the room, too: what grows meanwhile must not take the sum over its limit. */
         result = size > max_bytes ? SCAN_TOO_LARGE
                  : size > room    ? SCAN_NO_ROOM
-                                  : read_all(fd, max_bytes, body);
+                                  : read_all(fd, room < max_bytes ? room : max_bytes, body);
     }
     if (fd >= 0) {
         (void)close(fd);
