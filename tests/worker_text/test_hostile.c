@@ -69,7 +69,7 @@ Test(text_hostile, a_tree_that_turns_out_too_dear_is_given_up)
 
     struct base_buffer html = {0};
     base_buffer_append_str(&html, "<table>lost<div ");
-    for (int i = 0; i < 30000; i++) { /* few enough names, too many on one element */
+    for (int i = 0; i < 80000; i++) { /* few enough names, too many on one element */
         base_buffer_printf(&html, "x%d ", i);
     }
     run_repeated(html.data, "", 0, ">x</div>", false);

@@ -17,6 +17,8 @@
 #define TREE_MAX_STEPS 200000000L
 #define TREE_MAX_ELEMENTS 1000000L
 #define TREE_MAX_BYTES (8u << 20)
+/* The tree's tokenizer looks for duplicates while it reads a tag, where nobody can stop it. */
+#define LONG_TAG_BYTES 16384
 /* Attributes that make an unclosed formatting element as dear as one more. */
 #define ATTRIBUTES_OF_AN_ELEMENT 16
 
@@ -28,13 +30,26 @@ static void count_open(struct text_depth *depth, int change)
     depth->deepest = depth->open > depth->deepest ? depth->open : depth->deepest;
 }
 
-void text_cost_count(struct text_context *c, uintptr_t tag, int change)
+static long attribute_count(const lxb_html_token_t *token)
 {
-    if (text_nests(tag)) {
+    long count = 0;
+    for (const lxb_html_token_attr_t *a = token->attr_first; a != NULL; a = a->next) {
+        count++;
+    }
+    return count;
+}
+
+void text_cost_count(struct text_context *c, const lxb_html_token_t *token, int change)
+{
+    if (text_nests(token->tag_id)) {
         count_open(&c->elements, change);
     }
-    if (text_is_formatting(tag)) {
+    if (text_is_formatting(token->tag_id)) {
         count_open(&c->formatting, change);
+    }
+    if (token->end - token->begin > LONG_TAG_BYTES) {
+        long count = attribute_count(token);
+        c->attribute_steps += count * count;
     }
 }
 
@@ -50,6 +65,7 @@ static bool has_few_names(const struct text_context *c)
 bool text_tree_is_affordable(const struct text_context *c)
 {
     return c->page->body_len <= TREE_MAX_BYTES && has_few_names(c) &&
+           c->attribute_steps <= TREE_MAX_STEPS &&
            (long)c->tokens * (c->elements.deepest + 1) <= TREE_MAX_STEPS &&
            (long)c->tokens * (c->formatting.deepest + 1) <= TREE_MAX_ELEMENTS;
 }
@@ -66,15 +82,6 @@ struct building {
     long heavy;  /* attributes of formatting elements, in elements */
     bool refused;
 };
-
-static long attribute_count(const lxb_html_token_t *token)
-{
-    long count = 0;
-    for (const lxb_html_token_attr_t *a = token->attr_first; a != NULL; a = a->next) {
-        count++;
-    }
-    return count;
-}
 
 static void count_token(struct building *b, const lxb_html_token_t *token)
 {

@@ -101,6 +101,7 @@ struct text_context {
     unsigned template_depth;
     unsigned tokens;
     struct text_depth elements, formatting;
+    long attribute_steps; /* of tags so long that the tree's tokenizer cannot be stopped in time */
     unsigned frame_count;
     struct text_frame frames[TEXT_MAX_FRAMES];
 };

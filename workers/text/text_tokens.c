@@ -311,10 +311,10 @@ static lxb_html_token_t *take_token(lxb_html_tokenizer_t *tokenizer, lxb_html_to
         break;
     default:
         if ((token->type & LXB_HTML_TOKEN_TYPE_CLOSE) != 0) {
-            text_cost_count(c, token->tag_id, -1);
+            text_cost_count(c, token, -1);
             end_tag(c, token->tag_id);
         } else {
-            text_cost_count(c, token->tag_id, 1);
+            text_cost_count(c, token, 1);
             start_tag(c, token);
         }
         break;
@@ -330,6 +330,7 @@ static void reset_pass(struct text_context *c)
     c->skip_depth = c->template_depth = 0;
     c->tokens = 0;
     c->elements = c->formatting = (struct text_depth){0, 0};
+    c->attribute_steps = 0;
     c->frame_count = 0;
     c->namespace_node.ns = LXB_NS_HTML;
 }

@@ -33,7 +33,7 @@ bool text_is_integration_point(uintptr_t tag);
 
 /* ---- what a tree would cost (text_cost.c) ---- */
 /** A start tag (1) or an end tag (-1). */
-void text_cost_count(struct text_context *context, uintptr_t tag, int change);
+void text_cost_count(struct text_context *context, const lxb_html_token_t *token, int change);
 
 /** Inside SVG or MathML, or the element that begins it. */
 void text_tokens_open_foreign(struct text_context *context, const lxb_html_token_t *token);
