@@ -65,7 +65,9 @@ enum gleaner_status worker_desk_take(struct worker_desk *desk, const struct glea
     document_task_reset(task);
     task->module_name = use.module->name;
     task->deadline_ns = base_mono_ns() + desk->group.options.handle_ms * BASE_NS_PER_MS;
+    gleaner_set_deadline(task->deadline_ns); /* of what the module waits for at a server */
     enum gleaner_verdict verdict = use.module->handle(use.state, worker_host(), task, page);
+    gleaner_set_deadline(0);
     worker_host()->doc_abort(task); /* a document begun and not committed is not emitted */
     worker_host()->check_in(task, 0, 0);
     host_fetch_reset(task, false);

@@ -216,7 +216,9 @@ static enum gleaner_verdict run_module(struct worker *worker, const struct held_
     task->module_name = use->module->name;
     task->deadline_ns = start_ns + group_live_value(&group->live.handle_ms) * BASE_NS_PER_MS;
     suspects_enter(group->suspects, worker->index, &held->job);
+    gleaner_set_deadline(task->deadline_ns); /* of what the module waits for at a server */
     enum gleaner_verdict verdict = use->module->handle(use->state, worker_host(), task, page);
+    gleaner_set_deadline(0);
     suspects_leave(group->suspects, worker->index, &held->job);
     worker_host()->doc_abort(task); /* a document begun and not committed is not emitted */
     worker_host()->check_in(task, 0, 0);
