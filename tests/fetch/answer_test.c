@@ -3,6 +3,7 @@
 #include "rig.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,33 @@ Test(answers, compressed_bodies_are_decoded)
         cr_assert_lt(r->wire_bytes, 1000);
         fetch_result_free(&r);
     }
+}
+
+/* What libcurl was built with is asked for, and understood. */
+Test(answers, brotli_and_zstd_are_negotiated_where_libcurl_has_them)
+{
+    static const struct {
+        const char *name, *path;
+        int feature;
+    } codings[] = {{"br", "/coded?how=br", CURL_VERSION_BROTLI},
+                   {"zstd", "/coded?how=zstd", CURL_VERSION_ZSTD}};
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+    rig_engine(&rig);
+    struct fetch_result *echo = rig_fetch(&rig, rig_url(&rig, 0, "/echo"));
+    const char *asked = strstr(echo->body, "accept-encoding: ");
+    cr_assert_not_null(asked, "%s", echo->body);
+    for (size_t i = 0; i < BASE_ARRAY_LEN(codings); i++) {
+        if ((curl->features & codings[i].feature) == 0) {
+            continue;
+        }
+        cr_expect_not_null(strstr(asked, codings[i].name), "%s", asked);
+        struct fetch_result *r = rig_fetch(&rig, rig_url(&rig, 0, codings[i].path));
+        cr_expect_eq(r->fetch_class, FETCH_OK, "%s: %s", codings[i].name, r->reason);
+        cr_expect_eq(r->body_len, 209, "%s: %zu", codings[i].name, r->body_len);
+        cr_expect_eq(strncmp(r->body, "<p>coded xxx", 12), 0);
+        fetch_result_free(&r);
+    }
+    fetch_result_free(&echo);
 }
 
 Test(answers, requests_say_who_asks_and_what_is_understood)
