@@ -154,12 +154,7 @@ enum gleaner_status crawl_open_frontier(struct crawl *crawl, struct base_error *
                                   crawl->name, &work->jobs, error);
     }
     if (status == GLEANER_OK) {
-        uint64_t released = 0;
-        status = store_release_owner(work->jobs, work->owner, &released, error);
-        if (released > 0) {
-            base_log_info("process", "event=leases_taken_back count=%llu",
-                          (unsigned long long)released);
-        }
+        status = work_take_back_leases(work, error);
     }
     if (status == GLEANER_OK) {
         status = open_scope(crawl, error);

@@ -69,6 +69,8 @@ struct work {
     bool is_temporary; /* --to none, --to -: removed at the end */
     char target[600];  /* where documents go, without a password */
     char owner[160];   /* name of our leases */
+    bool has_owner_file;
+    int owner_fd; /* if so; holds its lock */
     struct gleaner_db *db;
     struct store *local, *remote, *tiered;
     struct store *documents; /* one of the three: where documents go */
@@ -101,6 +103,15 @@ GLEANER_MUST_CHECK enum gleaner_status work_open_stores(struct work *work,
                                                         const struct settings *settings,
                                                         enum work_kind kind,
                                                         struct base_error *error);
+/** owner.c: choose the name of our leases. */
+void work_name_owner(struct work *work, enum work_kind kind);
+/** Give back what dead processes of this data directory held, and leave our name for the next one.
+ *  Once the jobs are open, before anything is claimed. */
+GLEANER_MUST_CHECK enum gleaner_status work_take_back_leases(struct work *work,
+                                                             struct base_error *error);
+void work_forget_owner(struct work *work);
+/** mkdir -p, for the owner alone; false with errno. */
+bool work_make_directories(const char *path);
 /** Wait as long as a first connection may take. Errors: GLEANER_E_DOWN with target and reason. */
 GLEANER_MUST_CHECK enum gleaner_status work_wait_server(struct work *work,
                                                         struct base_error *error);

@@ -27,14 +27,6 @@ static enum gleaner_status open_queue(struct work *work, struct base_error *erro
     return queue_create(&options, &work->queue);
 }
 
-/* What a killed process of this data directory held is free at once; on a server other processes
- * are at work and the leases run out by themselves. */
-static enum gleaner_status take_back_leases(struct work *work, struct base_error *error)
-{
-    return work->local != NULL ? store_release_owner(work->jobs, work->owner, NULL, error)
-                               : GLEANER_OK;
-}
-
 static bool is_away(enum gleaner_status status)
 {
     return status == GLEANER_E_DOWN || status == GLEANER_E_NETWORK || status == GLEANER_E_TIMEOUT;
@@ -72,7 +64,7 @@ static enum gleaner_status start(struct work *work, struct base_error *error)
         status = wait_for_queue(work, error);
     }
     if (status == GLEANER_OK) {
-        status = take_back_leases(work, error);
+        status = work_take_back_leases(work, error);
     }
     if (status == GLEANER_OK) {
         status = work_start_fetch(work, error);

@@ -202,19 +202,6 @@ static enum gleaner_status open_tiered(struct work *work, struct base_error *err
 
 /* ---- all together ---- */
 
-static void name_owner(struct work *work, enum work_kind kind)
-{
-    char host[64] = "localhost";
-    (void)gethostname(host, sizeof host - 1);
-    if ((kind == WORK_SERVICE || work->is_shared) && work->remote != NULL) {
-        (void)snprintf(work->owner, sizeof work->owner, "gleaner/%s/%d", host, (int)getpid());
-        return;
-    }
-    /* Under the data directory's lock there is one owner, whatever its process number: so the next
-     * process can give back at once what a killed one held. */
-    (void)snprintf(work->owner, sizeof work->owner, "gleaner/%s", host);
-}
-
 enum gleaner_status work_open_stores(struct work *work, const struct settings *settings,
                                      enum work_kind kind, struct base_error *error)
 {
@@ -241,7 +228,7 @@ enum gleaner_status work_open_stores(struct work *work, const struct settings *s
         status = open_tiered(work, error);
         work->documents = work->tiered;
     }
-    name_owner(work, kind);
+    work_name_owner(work, kind);
     return status;
 }
 
@@ -291,6 +278,7 @@ void work_close(struct work *work)
     if (work->db != NULL) {
         (void)gleaner_db_close(&work->db, DB_CLOSE_MS);
     }
+    work_forget_owner(work);
     if (work->is_temporary) {
         remove_temporary(work->data);
         work->is_temporary = false;

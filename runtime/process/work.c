@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static uint32_t narrow(uint64_t value)
@@ -204,8 +203,8 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
         .prefetch = live.prefetch,
         .handle_ms = live.handle_ms,
         .give_up_ms = live.give_up_ms,
-        /* A service on a server alone has no directory of its own. */
-        .suspects_path = work->local != NULL ? suspects : NULL,
+        /* Who takes leases back uncounted has to know by itself which page brings it down. */
+        .suspects_path = work->local != NULL || work->has_owner_file ? suspects : NULL,
         .tap = sinks_tap(work->sinks),
         .setting = settings_of_module,
         .setting_ctx = (void *)(uintptr_t)s,
@@ -214,28 +213,6 @@ enum gleaner_status work_start_workers(struct work *work, enum work_kind kind,
 }
 
 /* ---- status server ---- */
-
-/* mkdir -p, for the owner alone. */
-static bool make_directories(const char *path)
-{
-    char part[4096];
-    size_t len = strlen(path);
-    if (len == 0 || len >= sizeof part) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    for (size_t at = 1; at <= len; at++) {
-        if (path[at] != '/' && path[at] != '\0') {
-            continue;
-        }
-        memcpy(part, path, at);
-        part[at] = '\0';
-        if (mkdir(part, S_IRWXU) != 0 && errno != EEXIST) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static enum gleaner_status submit(void *ctx, const char *url, const char *type, bool *is_new,
                                   struct base_error *error)
@@ -258,7 +235,7 @@ static bool may_serve(const struct work *work, struct base_error *error)
     if (work->local != NULL) {
         return true;
     }
-    if (!make_directories(work->data)) {
+    if (!work_make_directories(work->data)) {
         (void)base_error_set(error, GLEANER_E_IO, "cannot make %s: %s", work->data,
                              strerror(errno));
         return false;

@@ -172,9 +172,8 @@ GLEANER_MUST_CHECK enum gleaner_status store_renew(struct store_queue *queue,
                                                    uint32_t lease_ms, uint64_t *lost,
                                                    struct base_error *error);
 /** Give every lease of `owner` back at once. NULL = of everybody: right after opening an embedded
- * or tiered store, because the data lock proves that whoever held a lease is dead (an owner's name
- * holds its pid, so a restarted process cannot know the names). Never NULL on MongoDB, which is
- * shared. */
+ * or tiered store, because the data lock proves that whoever held a lease is dead. Never NULL on
+ * MongoDB, which is shared: there the data directory remembers the names of its processes. */
 GLEANER_MUST_CHECK enum gleaner_status store_release_owner(struct store_queue *queue,
                                                            const char *owner, uint64_t *released,
                                                            struct base_error *error);

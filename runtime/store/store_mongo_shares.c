@@ -3,7 +3,7 @@
  * Who owns which hosts of a queue. One small document a share and one a process:
  *
  *   {_id: "crawl/x#17", q, n: 17, owner, token, until, delay, clear}
- *   {_id: "crawl/x@gleaner/host/1", q, until}
+ *   {_id: "crawl/x@gleaner/host/5e0c1d2a/1", q, until}
  *
  * A share is free when `until` has passed: its owner died, or gave it back by setting it to now.
  * `until + delay` of the last owner is the earliest time of the next owner's first request, kept as
@@ -64,7 +64,8 @@ static void append_renewal(const struct sharing *s, bson_t *updates)
                 BCON_BOOL(true), "}");
 }
 
-/* Not `until` of an expired one: its next owner's pause counts from there. */
+/* Not `until` of an expired one: its next owner's pause counts from there. The longer delay: who
+ * gives for a dead process does not know what that one had learnt. */
 static void append_gift(const struct sharing *s, bson_t *updates, const char *at)
 {
     bson_t given = BSON_INITIALIZER;
@@ -80,9 +81,9 @@ static void append_gift(const struct sharing *s, bson_t *updates, const char *at
     BCON_APPEND(updates, at, "{", "q", "{", "_id", "{", "$gte", BCON_UTF8(s->low), "$lt",
                 BCON_UTF8(s->high), "}", "owner", BCON_UTF8(s->wish->owner), "n", "{", "$in",
                 BCON_ARRAY(&given), "}", "}", "u", "[", "{", "$set", "{", "until", "{", "$min", "[",
-                BCON_UTF8("$until"), BCON_UTF8("$$NOW"), "]", "}", "delay",
-                BCON_INT64((int64_t)s->wish->delay_ms), "owner", BCON_UTF8("$$REMOVE"), "}", "}",
-                "]", "multi", BCON_BOOL(true), "}");
+                BCON_UTF8("$until"), BCON_UTF8("$$NOW"), "]", "}", "delay", "{", "$max", "[",
+                BCON_UTF8("$delay"), BCON_INT64((int64_t)s->wish->delay_ms), "]", "}", "owner",
+                BCON_UTF8("$$REMOVE"), "}", "}", "]", "multi", BCON_BOOL(true), "}");
     bson_destroy(&given);
 }
 
