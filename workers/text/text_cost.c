@@ -47,19 +47,19 @@ void text_cost_count(struct text_context *c, const lxb_html_token_t *token, int 
     if (text_is_formatting(token->tag_id)) {
         count_open(&c->formatting, change);
     }
-    if (token->end - token->begin > LONG_TAG_BYTES) {
+    if (token->attr_last != NULL && token->attr_last->name_begin - token->begin > LONG_TAG_BYTES) {
         long count = attribute_count(token);
         c->attribute_steps += count * count;
     }
 }
 
 /* The document interns names of its own in tables of 128 chains, half of one for each occurrence;
- * an occurrence is some four bytes. */
+ * an occurrence is some four bytes; a step there is a cache miss, as dear as sixteen others. */
 static bool has_few_names(const struct text_context *c)
 {
     uint64_t names = lexbor_hash_entries_count(c->tokenizer->tags) +
                      lexbor_hash_entries_count(c->tokenizer->attrs);
-    return names * c->page->body_len / (4 * 256) <= (uint64_t)TREE_MAX_STEPS;
+    return names * c->page->body_len / (4 * 256) <= (uint64_t)TREE_MAX_STEPS / 16;
 }
 
 bool text_tree_is_affordable(const struct text_context *c)
