@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct rig rig;
@@ -111,6 +112,26 @@ Test(site, requests_of_a_held_host_are_postponed_and_count_no_attempt)
     cr_expect_eq(stats.retries, 1, "only the request that was answered");
     cr_expect_eq(rig_counts(&rig).done, 12);
     cr_expect_eq(rig_document_count(&rig), 12);
+}
+
+Test(site, a_page_without_a_place_for_its_body_is_postponed_and_counts_no_attempt)
+{
+    struct worker_stats stats = {0};
+    rig.fetch.spill_dir = "/nonexistent/of/gleaner";
+    cr_assert_eq(setenv("TMPDIR", rig.fetch.spill_dir, 1), 0); /* the other place for it */
+    rig.queueing.max_attempts = 1;
+    rig_open(&rig);
+    rig_seed(&rig, rig_url(&rig, "/counted?bytes=3000000"));
+    rig_run(&rig);
+    while (stats.postponed == 0) { /* the test's own limit of time ends it otherwise */
+        (void)worker_group_wait(rig.group, base_mono_ns() + BASE_NS_PER_MS);
+        worker_group_read_stats(rig.group, &stats);
+    }
+    rig_stop(&rig, 1000);
+    struct store_counts counts = rig_counts(&rig);
+    cr_expect_eq(counts.waiting, 1);
+    cr_expect_eq(counts.dead, 0);
+    cr_expect_eq(stats.retries, 0);
 }
 
 Test(site, a_page_that_the_module_refuses_is_a_dead_letter_and_leads_nowhere)
