@@ -8,8 +8,12 @@ class Owner(rig.Case):
     def setUp(self):
         super().setUp()
         self.server = self.mongod()
-        self.web = self.site({"/page.html": "<title>t</title><body><p>words</p>"})
+        self.web = self.site({"/page.html": self.held_page})
         self.where = ["--to", self.server.uri]
+
+    def held_page(self, handler):
+        self.web.gate.wait(rig.LIMIT)
+        handler.answer(200, b"<title>t</title><body><p>words</p>")
 
     def serve(self, data=None):
         data = data or self.data
@@ -22,14 +26,14 @@ class Owner(rig.Case):
         return json.loads(out)
 
     def kill_with_the_page_in_hand(self):
-        process, before = self.serve(), self.web.count()
+        before = self.web.count()
+        process = self.serve()
         rig.wait_for(lambda: self.web.count() > before, "the request")
         process.kill()
         process.wait()
 
     def test_a_process_killed_again_and_again_loses_no_job_and_waits_for_no_lease(self):
         self.run_gleaner("submit", f"{self.web.url}/page.html", "--type", "text", *self.where)
-        self.web.hold_after = 0
         for _ in range(3):  # more than the deliveries that make a dead letter
             self.kill_with_the_page_in_hand()
         self.web.gate.set()
@@ -41,7 +45,6 @@ class Owner(rig.Case):
 
     def test_only_the_same_data_directory_and_only_a_dead_process(self):
         self.run_gleaner("submit", f"{self.web.url}/page.html", "--type", "text", *self.where)
-        self.web.hold_after = 0
         first = self.serve()
         rig.wait_for(lambda: self.web.count() == 1, "the request")
         second = self.start("run", "--data", self.data, *self.where, "--allow-net", "127.0.0.0/8", "--no-progress", "--log-level", "info")
