@@ -69,6 +69,7 @@ static bool is_type(const struct member *member, const char *type)
 static bool read_plain(const char *data, size_t len, struct member *member)
 {
     char digest[SINK_DIGEST_MAX];
+    BASE_ASSERT(data != NULL); /* the sanitizers' build sees a path where it is */
     const char *end = memmem(data, len < HEAD_BYTES ? len : HEAD_BYTES, "\r\n\r\n", 4);
     if (end == NULL) {
         return false;
