@@ -154,7 +154,9 @@ static bool try_once(struct run *run, const struct gleaner_client *client,
     if (!ok) {
         note_failure(run, &attempt.error, &attempt.reply);
     }
-    (void)gleaner_db_check_in(run->db, &loan, ok ? NULL : &attempt.error);
+    /* not begun: nothing is wrong with this client; the heartbeats have told the supervisor */
+    bool is_sound = ok || attempt.number == 0;
+    (void)gleaner_db_check_in(run->db, &loan, is_sound ? NULL : &attempt.error);
     bson_destroy(&attempt.reply);
     return ok;
 }
