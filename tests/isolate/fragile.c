@@ -12,7 +12,8 @@ static void break_down(const char *how)
         (void)signal(SIGSEGV, SIG_DFL); /* sanitizers would exit instead */
         (void)raise(SIGSEGV);
     } else if (strncmp(how, "loop", 4) == 0) {
-        for (volatile unsigned long turns = 0;; turns++) {
+        static volatile bool goes_on = true;
+        while (goes_on) {
         }
     } else if (strncmp(how, "exit", 4) == 0) {
         _exit(7);
