@@ -46,7 +46,7 @@ class Crawl:
 
 def one_with_kills(site, mongod, expected, rng, number, most, frontier):
     """A crawl during which the server is killed up to so many times: how often it was, and whether all is well."""
-    more = ["--frontier", "shared"] if frontier == "shared" else []
+    more = ["--frontier", "shared", "--storage-patience", "120000"] if frontier == "shared" else []
     crawl, killed = Crawl(site, mongod, f"killed{number}", *more), 0
     try:
         while killed < most:

@@ -38,7 +38,7 @@ class Campaign:
     def start(self, name):
         command = gleaner("crawl", self.site.url(0, 0), "--frontier", "shared", "--to", self.servers.uri, "--database", self.database, "--data",
                           f"{self.home}/{name}", "--allow-net", f"10.{self.net.switches['web']}.0.0/24", "--no-same-host", "--user-agent", name, "--delay",
-                          str(self.a.delay), "--lease", str(self.a.lease), "--concurrency", "64", "--threads", "2", "--no-progress", "--log-level", "info")
+                          str(self.a.delay), "--lease", str(self.a.lease), "--concurrency", "64", "--threads", "2", "--storage-patience", "120000", "--no-progress", "--log-level", "info")
         with open(f"{self.home}/{name}.log", "w") as log:
             self.processes[name] = subprocess.Popen(self.net.command(name, command), stdout=log, stderr=log)
 
