@@ -32,7 +32,7 @@ static enum gleaner_status open_to_look(struct work *work, const struct settings
 /* ---- list, show ---- */
 
 struct listing {
-    uint64_t entries, damaged;
+    uint64_t entries, damaged, refused;
     bool is_broken;
 };
 
@@ -57,10 +57,19 @@ static bool list_row(void *ctx, const struct store_spool_entry *entry)
         (void)printf("%8s %9s %10s  %-16s %s\n", "NUMBER", "AGE", "BYTES", "COLLECTION", "URL");
     }
     listing->damaged += entry->is_damaged;
-    listing->is_broken =
-        printf("%8llu %9s %10u  %-16s %s%s\n", (unsigned long long)entry->number, age, entry->bytes,
-               entry->collection, entry->url, entry->is_damaged ? " (damaged)" : "") < 0;
+    listing->refused += entry->is_refused;
+    const char *aside = entry->is_damaged ? " (damaged)" : entry->is_refused ? " (refused)" : "";
+    listing->is_broken = printf("%8llu %9s %10u  %-16s %s%s\n", (unsigned long long)entry->number,
+                                age, entry->bytes, entry->collection, entry->url, aside) < 0;
     return !listing->is_broken && !signals_stop_wanted();
+}
+
+static void print_refused(uint64_t count)
+{
+    (void)fprintf(stderr,
+                  "gleaner: %llu documents were refused by their server (a validator, a unique "
+                  "index, their size): kept, not tried again; gleaner spool export has them\n",
+                  (unsigned long long)count);
 }
 
 static enum gleaner_status list(struct settings *settings, struct base_error *error)
@@ -80,6 +89,9 @@ static enum gleaner_status list(struct settings *settings, struct base_error *er
     if (listing.damaged > 0) {
         (void)fprintf(stderr, "gleaner: %llu of them are damaged: kept, never delivered\n",
                       (unsigned long long)listing.damaged);
+    }
+    if (listing.refused > 0) {
+        print_refused(listing.refused);
     }
     base_buffer_fini(&owner);
     work_close(&work);
@@ -173,6 +185,12 @@ static enum gleaner_status find_server(struct settings *settings, struct base_er
     return status;
 }
 
+static bool count_refused(void *ctx, const struct store_spool_entry *entry)
+{
+    *(uint64_t *)ctx += entry->is_refused;
+    return true;
+}
+
 static void deliver(struct work *work, struct store_spool_stats *spool)
 {
     uint64_t patience_ns = work->settings->spool_wait_ms * BASE_NS_PER_MS;
@@ -207,6 +225,11 @@ static enum gleaner_status drain(struct settings *settings, int *code, struct ba
         (void)printf("%llu documents delivered to %s, %llu left in %s\n",
                      (unsigned long long)(spool.replayed - replayed), work.target,
                      (unsigned long long)spool.documents, work.data);
+        uint64_t refused = 0;
+        if (store_spool_list(work.local, 0, count_refused, &refused, NULL) == GLEANER_OK &&
+            refused > 0) {
+            print_refused(refused);
+        }
         *code = spool.documents > 0 ? EXIT_SPOOLED : EXIT_COMPLETE;
     }
     if (status == GLEANER_OK && spool.documents > 0 && !gleaner_db_is_up(work.db)) {

@@ -361,6 +361,7 @@ struct store_spool_entry {
     const uint8_t *bson; /* with `_id`; NULL when damaged */
     uint32_t bson_len;
     bool is_damaged; /* its checksum does not fit: kept, never replayed */
+    bool is_refused; /* whole, but its server would not take it: kept, never replayed */
 };
 /** Walk the spool of an embedded store, also one opened read-only beside a running process; only
  *  entry `number`, 0 = all. */

@@ -50,22 +50,45 @@ static void tell_waiters(struct store_tiered *tiered)
 
 /* ---- one batch ---- */
 
+static enum gleaner_status write_remote(const struct draining *d, size_t first, size_t count,
+                                        bool *are_refused, struct base_error *error)
+{
+    struct store *remote = d->tiered->remote;
+    struct store_settled settled = {0};
+    enum gleaner_status status =
+        remote->ops->write_documents(remote, &d->batch.documents[first], count, &settled, error);
+    *are_refused = settled.documents_refused > 0;
+    return status;
+}
+
+/* The batch again, one document at a time: those that the server takes are written twice, which
+ * changes nothing; those that it refuses are set aside and leave the batch. What was acknowledged
+ * is not ours to drop. */
+static enum gleaner_status part_refused(struct draining *d, struct base_error *error)
+{
+    size_t taken = 0;
+    enum gleaner_status status = GLEANER_OK;
+    for (size_t i = 0; i < d->batch.count && status == GLEANER_OK; i++) {
+        bool is_refused = false;
+        status = write_remote(d, i, 1, &is_refused, error);
+        if (status == GLEANER_OK && is_refused) {
+            status = store_spool_refuse(d->tiered->local, d->batch.sequence[i], error);
+        } else if (status == GLEANER_OK) {
+            d->batch.sequence[taken++] = d->batch.sequence[i]; /* all that remove() reads */
+        }
+    }
+    d->batch.count = taken;
+    return status;
+}
+
 static enum gleaner_status replay(struct draining *d, struct base_error *error)
 {
-    struct store_tiered *tiered = d->tiered;
-    struct store_settled settled = {0};
-    enum gleaner_status status = tiered->remote->ops->write_documents(
-        tiered->remote, d->batch.documents, d->batch.count, &settled, error);
-    if (status != GLEANER_OK) {
-        return status;
+    bool are_refused = false;
+    enum gleaner_status status = write_remote(d, 0, d->batch.count, &are_refused, error);
+    if (status == GLEANER_OK && are_refused) {
+        status = part_refused(d, error);
     }
-    if (settled.documents_refused > 0) {
-        base_log_error("store",
-                       "event=replay_refused documents=%llu why=\"the server takes the "
-                       "others but not these\"",
-                       (unsigned long long)settled.documents_refused);
-    }
-    return store_spool_remove(tiered->local, &d->batch, error);
+    return status != GLEANER_OK ? status : store_spool_remove(d->tiered->local, &d->batch, error);
 }
 
 static void note_failure(struct draining *d, const struct base_error *error)

@@ -127,7 +127,8 @@ bool store_type_matches(const struct store_claim *how, const char *type);
  *
  * One entry a document (collection, id), in the order of arrival; a later version replaces the
  * earlier and moves to the end. An entry carries a CRC-32C; one that does not check out is set
- * aside (table spool_damaged), logged and never replayed. `local` is an embedded store. */
+ * aside (table spool_damaged), logged and never replayed; so is one that its server refuses for its
+ * own sake, which people can still list, show and export. `local` is an embedded store. */
 
 /** store_settle() with documents going to the spool instead of `documents`, in the same one
  *  transaction as links and outcomes. GLEANER_E_FULL when the spool's limit would be passed. */
@@ -154,6 +155,9 @@ enum gleaner_status store_spool_take(struct store *local, size_t max_documents, 
 /** Forget entries that the remote has acknowledged. One that was replaced meanwhile stays: its
  *  sequence number is another. */
 enum gleaner_status store_spool_remove(struct store *local, const struct store_spool_batch *batch,
+                                       struct base_error *error);
+/** Set one aside that the remote refuses for its own sake: kept and shown, not replayed. */
+enum gleaner_status store_spool_refuse(struct store *local, int64_t sequence,
                                        struct base_error *error);
 void store_spool_batch_fini(struct store_spool_batch *batch);
 enum gleaner_status store_spool_read(struct store *local, struct store_spool_stats *out,

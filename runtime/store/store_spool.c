@@ -267,24 +267,20 @@ static enum gleaner_status delete_entry_locked(struct store_sqlite *s, int64_t s
     return status;
 }
 
-static enum gleaner_status quarantine(struct store_sqlite *s, int64_t sequence,
-                                      struct base_error *error)
+static enum gleaner_status set_aside(struct store_sqlite *s, int64_t sequence,
+                                     struct base_error *error)
 {
     struct spool_state state;
     bool deleted = false;
-    base_log_error("store",
-                   "event=spool_entry_damaged sequence=%lld file=%s "
-                   "advice=\"kept in its table spool_damaged, not replayed\"",
-                   (long long)sequence, s->path);
     enum gleaner_status status = store_db_begin(s, error);
     if (status != GLEANER_OK) {
         return status;
     }
     status = load_state_locked(s, &state, error);
     if (status == GLEANER_OK) {
-        sqlite3_stmt *set_aside = store_sql(s, SQL_SPOOL_QUARANTINE);
-        sqlite3_bind_int64(set_aside, 1, sequence);
-        status = store_sql_run(s, set_aside, error);
+        sqlite3_stmt *keep = store_sql(s, SQL_SPOOL_SET_ASIDE);
+        sqlite3_bind_int64(keep, 1, sequence);
+        status = store_sql_run(s, keep, error);
     }
     if (status == GLEANER_OK) {
         status = delete_entry_locked(s, sequence, &state, &deleted, error);
@@ -293,6 +289,28 @@ static enum gleaner_status quarantine(struct store_sqlite *s, int64_t sequence,
         status = save_state_locked(s, &state, error);
     }
     return store_db_end(s, status, error);
+}
+
+static enum gleaner_status quarantine(struct store_sqlite *s, int64_t sequence,
+                                      struct base_error *error)
+{
+    base_log_error("store",
+                   "event=spool_entry_damaged sequence=%lld file=%s "
+                   "advice=\"kept in its table spool_damaged, not replayed\"",
+                   (long long)sequence, s->path);
+    return set_aside(s, sequence, error);
+}
+
+enum gleaner_status store_spool_refuse(struct store *local, int64_t sequence,
+                                       struct base_error *error)
+{
+    struct store_sqlite *s = (struct store_sqlite *)local;
+    base_log_error("store",
+                   "event=spool_entry_refused sequence=%lld file=%s advice=\"the server refuses it "
+                   "(a validator, a unique index, its size): kept; gleaner spool list, show, "
+                   "export\"",
+                   (long long)sequence, s->path);
+    return set_aside(s, sequence, error);
 }
 
 enum gleaner_status store_spool_take(struct store *local, size_t max_documents, uint64_t max_bytes,

@@ -13,8 +13,7 @@ enum list_column { AT_SEQ, AT_COLLECTION, AT_ID, AT_URL, AT_CRC, AT_TIME, AT_BSO
 static bool is_whole(sqlite3_stmt *list)
 {
     size_t len = (size_t)sqlite3_column_bytes(list, AT_BSON);
-    if (sqlite3_column_int(list, AT_ASIDE) != 0 ||
-        sqlite3_column_bytes(list, AT_ID) != STORE_ID_BYTES || len < 5) {
+    if (sqlite3_column_bytes(list, AT_ID) != STORE_ID_BYTES || len < 5) {
         return false;
     }
     uint32_t crc = base_crc32c(0, sqlite3_column_blob(list, AT_ID), STORE_ID_BYTES);
@@ -35,6 +34,7 @@ static enum gleaner_status fill_entry(sqlite3_stmt *list, struct base_buffer *wh
         .bytes = (uint32_t)sqlite3_column_bytes(list, AT_BSON),
         .is_damaged = !is_whole(list),
     };
+    out->is_refused = !out->is_damaged && sqlite3_column_int(list, AT_ASIDE) != 0;
     base_buffer_reset(whole, SIZE_MAX);
     if (out->is_damaged) {
         return GLEANER_OK;

@@ -125,8 +125,8 @@ const char *const store_sql_text[SQL_STATEMENT_COUNT] = {
     [SQL_SPOOL_TAKE] = "SELECT seq, (SELECT name FROM collections c WHERE c.id = s.collection), id,"
                        " url, crc, bson FROM spool s ORDER BY seq LIMIT ?1",
     [SQL_SPOOL_DELETE] = "DELETE FROM spool WHERE seq = ?1 RETURNING length(bson)",
-    [SQL_SPOOL_QUARANTINE] = "INSERT OR IGNORE INTO spool_damaged SELECT seq, collection, id, url,"
-                             " crc, at_ms, bson FROM spool WHERE seq = ?1",
+    [SQL_SPOOL_SET_ASIDE] = "INSERT OR IGNORE INTO spool_damaged SELECT seq, collection, id, url,"
+                            " crc, at_ms, bson FROM spool WHERE seq = ?1",
     [SQL_SPOOL_OLDEST] = "SELECT at_ms FROM spool ORDER BY seq LIMIT 1",
 };
 

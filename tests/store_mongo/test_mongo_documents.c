@@ -110,3 +110,77 @@ Test(mongo_documents, thousands_in_one_call_of_two_collections_all_arrive, .time
     bson_destroy(one);
     rig_end(&rig);
 }
+
+/* ---- what waited in the spool, and is refused now ---- */
+
+struct entries {
+    int waiting, refused, damaged;
+    char urls[200];
+};
+
+static bool count_entry(void *ctx, const struct store_spool_entry *entry)
+{
+    struct entries *entries = ctx;
+    cr_expect_not_null(entry->bson, "people can still read it");
+    entries->waiting += !entry->is_refused && !entry->is_damaged;
+    entries->damaged += entry->is_damaged;
+    entries->refused += entry->is_refused;
+    if (entry->is_refused) {
+        size_t len = strlen(entries->urls);
+        snprintf(entries->urls + len, sizeof entries->urls - len, "%s ", entry->url);
+    }
+    return true;
+}
+
+static bool is_up(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static void spool_numbers(struct store *local, int32_t count)
+{
+    struct store_settled out = {0};
+    for (int32_t n = 1; n <= count; n++) {
+        char key[16], url[32];
+        snprintf(key, sizeof key, "%d", n);
+        snprintf(url, sizeof url, "http://a/%d", n);
+        bson_t *bson = BCON_NEW("n", BCON_INT32(n));
+        const struct store_document d = document(bson, key, url);
+        RIG_OK(&rig, store_spool_write(local, &d, 1, &out, &rig.error));
+        bson_destroy(bson);
+    }
+    cr_assert_eq(out.documents_spooled, (uint64_t)count);
+}
+
+Test(mongo_documents, what_is_refused_on_its_way_out_of_the_spool_is_kept_aside, .timeout = 60)
+{
+    char directory[] = "/tmp/gleaner-refused-XXXXXX";
+    struct store *local = NULL, *tiered = NULL;
+    struct entries entries = {0};
+    cr_assert_not_null(mkdtemp(directory));
+    rig_start(&rig, NULL);
+    rig_command(&rig, "{\"create\":\"pages\",\"validator\":{\"n\":{\"$nin\":[3,5]}}}", NULL);
+    const struct store_sqlite_options files = {.directory = directory};
+    RIG_OK(&rig, store_sqlite_open(&files, &local, &rig.error));
+    spool_numbers(local, 6);
+    const struct store_tiered_options options = {
+        .local = local, .remote = rig.store, .remote_is_up = is_up};
+    RIG_OK(&rig, store_tiered_open(&options, &tiered, &rig.error));
+    RIG_OK(&rig, store_tiered_drain(tiered, base_mono_ns() + 30 * BASE_NS_PER_S));
+    cr_expect_eq(rig_matching(&rig, "pages", "{}"), 4);
+    struct store_spool_stats spool;
+    store_tiered_spool(tiered, &spool);
+    cr_expect_eq(spool.documents, 0);
+    cr_expect_eq(spool.replayed, 4, "what was refused is not delivered");
+    RIG_OK(&rig, store_spool_list(local, 0, count_entry, &entries, &rig.error));
+    cr_expect_eq(entries.refused, 2);
+    cr_expect_eq(entries.waiting + entries.damaged, 0);
+    cr_expect_str_eq(entries.urls, "http://a/3 http://a/5 ");
+    store_close(&tiered);
+    store_close(&local);
+    rig_end(&rig);
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    cr_expect_eq(system(command), 0);
+}
