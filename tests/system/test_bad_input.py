@@ -170,7 +170,7 @@ class Files(rig.Case):
 
     def test_a_setting_that_no_module_asks_for_is_refused_with_the_nearest(self):
         for entry, says in (("text.unknown=1", "no setting 'unknown'"), ("text.main_txt=true", "did you mean main_text?"),
-                            ("txt.main_text=true", "no module 'txt'; did you mean text?"), ("image.main_text=true", "there are: document, relevance")):
+                            ("txt.main_text=true", "no module 'txt'; did you mean text?"), ("image.main_text=true", "there are: dimensions, document, relevance")):
             for command in (["crawl", "http://127.0.0.1:1/"], ["run"], ["scrape", "page.html"]):
                 with self.subTest(entry=entry, command=command):
                     _, err = self.run_gleaner(*command, *(() if command[0] == "scrape" else ("--data", self.data)), "--set", entry, code=2)

@@ -19,7 +19,7 @@ class Crawl(rig.Case):
                 done = subprocess.run([rig.GLEANER, *self.crawl_arguments(site.url + "/", *more)], cwd=self.home, env=self.environment,
                                       stdout=full, stderr=subprocess.PIPE, text=True, timeout=rig.LIMIT)
             self.assertEqual(done.returncode, 1)
-            self.assertIn("writing the summary: No space left", done.stderr)
+            self.assertIn("the output could not be written: No space left", done.stderr)
 
     def test_what_was_refused_at_the_start_is_no_crawl_to_resume(self):
         site = self.site({"/": "<title>t</title>"})
