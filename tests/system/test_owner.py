@@ -38,7 +38,7 @@ class Owner(rig.Case):
             self.kill_with_the_page_in_hand()
         self.web.gate.set()
         process = self.serve()  # a lease lasts a minute, which is half of what is waited here
-        rig.wait_for(lambda: self.job()["state"] != "leased" and self.job()["state"] != "ready", "the end of the job")
+        rig.wait_for(lambda: self.job()["state"] not in ("ready", "leased"), "the end of the job")
         self.assertEqual((self.job()["state"], self.job()["deliveries"]), ("done", 1))
         process.terminate()
         self.finish(process, 0)
