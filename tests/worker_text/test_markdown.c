@@ -63,6 +63,18 @@ Test(text_markdown, code_is_fenced_or_ticked_longer_than_what_it_holds)
                     "use `a*b` or `` `x` ``.\n\n````c\nint *p;\n```\n````");
 }
 
+/* U+00E9 as the 31st and 32nd byte of the name: cut there, half of it was stored. */
+Test(text_markdown, a_name_of_a_language_that_is_too_long_names_none)
+{
+    expect_markdown(
+        "<pre><code class='language-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9'>x</code></pre>",
+        "```\nx\n```");
+    expect_markdown(
+        "<pre><code class='language-aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9'>x</code></pre>",
+        "```aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xc3\xa9\nx\n```");
+    expect_markdown("<pre class='language-a`b'>x</pre>", "```\nx\n```");
+}
+
 Test(text_markdown, tables_have_a_heading_row_and_one_line_a_row)
 {
     expect_markdown("<table><tr><th>A<th>B|C</tr><tr><td><p>x</p><p>y</p><td><ul><li>l<li>m</ul>"

@@ -103,30 +103,36 @@ void markdown_end_code(struct markdown_writer *w)
     text_buffer_clear(&w->code);
 }
 
-/* "language-c" or "highlight-c" among the classes names the fence. */
-static void read_language(struct markdown_writer *w, const struct text_element *element)
+/* What follows "language-" and its like in one class; empty: it names none. */
+static struct text_slice language_of_class(struct text_slice name)
 {
     static const char *const prefixes[] = {"language-", "lang-", "highlight-source-"};
+    for (size_t k = 0; k < sizeof prefixes / sizeof prefixes[0]; k++) {
+        size_t skip = strlen(prefixes[k]);
+        if (name.len > skip && memcmp(name.data, prefixes[k], skip) == 0) {
+            return (struct text_slice){name.data + skip, name.len - skip};
+        }
+    }
+    return (struct text_slice){NULL, 0};
+}
+
+/* The first class that names a language names the fence. One that is too long, or would end the
+ * fence, is none: half of it would be another name, or half a character. */
+static void read_language(struct markdown_writer *w, const struct text_element *element)
+{
     struct text_slice classes = element->attributes[ATTRIBUTE_CLASS];
-    for (size_t i = 0; i < classes.len; i++) {
-        if (i > 0 && !text_is_space(classes.data[i - 1])) {
+    for (size_t end, i = 0; i < classes.len; i = end + 1) {
+        for (end = i; end < classes.len && !text_is_space(classes.data[end]); end++) {
+        }
+        struct text_slice found = language_of_class((struct text_slice){classes.data + i, end - i});
+        if (found.len == 0) {
             continue;
         }
-        for (size_t k = 0; k < sizeof prefixes / sizeof prefixes[0]; k++) {
-            size_t skip = strlen(prefixes[k]);
-            if (classes.len - i <= skip || memcmp(classes.data + i, prefixes[k], skip) != 0) {
-                continue;
-            }
-            size_t n = 0;
-            while (n + 1 < sizeof w->code_language && i + skip + n < classes.len &&
-                   !text_is_space(classes.data[i + skip + n]) &&
-                   classes.data[i + skip + n] != '`') {
-                w->code_language[n] = classes.data[i + skip + n];
-                n++;
-            }
-            w->code_language[n] = '\0';
-            return;
+        if (found.len < sizeof w->code_language && memchr(found.data, '`', found.len) == NULL) {
+            memcpy(w->code_language, found.data, found.len);
+            w->code_language[found.len] = '\0';
         }
+        return;
     }
 }
 
