@@ -70,7 +70,11 @@ Test(mongo_client, a_destroyed_client_is_gone_from_the_server_and_its_place_is_f
     mongo_client *kept = NULL;
     struct mongo_error error;
     cr_assert_eq(mongo_client_connect(endpoint, &kept, NULL, &error), GLEANER_OK);
+    /* its own, the monitor's, and the one that measures round trips, which comes in its own time */
+    for (int i = 0; i < 500 && census() < 3; i++) {
+    }
     int with_one = census();
+    cr_assert_eq(with_one, 3);
     for (int i = 0; i < 150; i++) { /* more than the driver's own limit of 100 */
         mongo_client *client = NULL;
         cr_assert_eq(mongo_client_connect(endpoint, &client, NULL, &error), GLEANER_OK, "%d: %s", i,
