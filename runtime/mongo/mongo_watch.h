@@ -49,8 +49,8 @@ struct mongo_shape {
 /** False when that id was not seen yet. [any] */
 bool mongo_watch_read(const struct mongo_watch *watch, uint32_t id, struct mongo_shape *out);
 
-/** [any] What the driver's events call, and in other words our streams; the thread that begins a command ends it. Lock-free; bench
- *  monitor_cost measures it. */
+/** [any] What the driver's events call, and in other words our streams; the thread that begins a
+ * command ends it. Lock-free; bench monitor_cost measures it. */
 void mongo_watch_begin(struct mongo_watch *watch, const char *database, const char *name,
                        const struct _bson_t *command, int64_t request_id);
 enum mongo_outcome { MONGO_SUCCEEDED, MONGO_FAILED };
