@@ -38,7 +38,9 @@ static struct place place_of(const char *text)
     const char *end = text + strcspn(text, " ");
     const char *colon = strstr(text, "://");
     if (colon == NULL || colon > end) { /* embedded, none */
-        return (struct place){.scheme = part_of(text, text + strlen(text))};
+        const char *all = text + strlen(text);
+        struct part none = part_of(all, all);
+        return (struct place){part_of(text, all), none, none, none};
     }
     const char *options = text + strcspn(text, "? ");
     const char *hosts = after_user(colon + 3, options);
@@ -54,7 +56,7 @@ static struct place place_of(const char *text)
 
 static bool same_part(struct part a, struct part b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
 }
 
 bool settings_same_place(const char *a, const char *b)
