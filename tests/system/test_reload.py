@@ -62,7 +62,7 @@ class Reload(rig.Case):
         site = self.site({"/held.html": f"<body>hold {go}\n", "/after.html": "<body>text"})
         process = self.serve()
         self.submit(site, ["/held.html"])
-        rig.wait_for(lambda: site.count() >= 1, "the request")
+        rig.wait_for(lambda: os.path.exists(f"{go}.inside"), "somebody inside the old one")
         old = self.mapped(process)
         self.assertEqual(len(old), 1)
         self.replace("2")
