@@ -186,7 +186,7 @@ static inline bool pool_return_idle(struct pool *pool, uint32_t index, uint32_t 
                     queue_is_empty(atomic_load_explicit(&pool->queue, memory_order_seq_cst)))) {
         return true;
     }
-    pool_after_idle(pool, idle);
+    pool_after_idle(pool, slot, idle);
     return true;
 }
 

@@ -235,8 +235,9 @@ struct pool_slot *pool_claim_idle(struct pool *pool);
 bool pool_claim(struct pool_slot *slot, uint64_t word);
 /** A claimed slot becomes available: to the first waiter, else IDLE; or leaves if it must. */
 void pool_offer(struct pool *pool, struct pool_slot *slot);
-/** After a slot became IDLE: serve who came meanwhile, tidy if the gate changed (H3, H9). */
-void pool_after_idle(struct pool *pool, uint64_t word);
+/** After a slot became IDLE: it leaves if the gate changed, who came meanwhile is served (H3, H9).
+ */
+void pool_after_idle(struct pool *pool, struct pool_slot *slot, uint64_t word);
 /** A claimed slot leaves the table for `reason`, its place in the census is given up already. */
 void pool_retire_counted(struct pool *pool, struct pool_slot *slot, enum pool_event_reason reason);
 /** The same, giving up its place. */

@@ -3,7 +3,7 @@
 #include "supervisor_internal.h"
 #include <stdio.h>
 
-#define REFRESH_SHARE 20         /* one in so many: the part of the time spent on stand-ins */
+#define REFRESH_SHARE 100
 #define REFRESH_LONGEST_MS 60000 /* of a refresh, connecting aside */
 
 void fill_restart(struct supervisor *supervisor)
@@ -62,8 +62,8 @@ static bool start_connect(struct supervisor *supervisor)
  * ------------------------------------------------------------------- */
 
 /* A connection costs client and server some CPU (SCRAM-SHA-256: 20 to 40 ms), and on a machine that
- * is busy all of it is taken from operations. So stand-ins are made one at a time, and one
- * twentieth of the time is spent on them; a refresh of the whole table still ends within a minute.
+ * is busy all of it is taken from operations. So stand-ins are made one at a time, and a hundredth
+ * of the time is spent on them; a refresh of the whole table still ends within a minute.
  * One because connections were lost does not rest: who takes an old client may see an error. */
 static void pace(struct supervisor *supervisor, const struct job *job, uint64_t now_ns)
 {

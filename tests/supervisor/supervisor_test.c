@@ -402,14 +402,14 @@ Test(supervisor, a_forced_refresh_joins_the_one_that_runs)
     world_close(&world);
 }
 
-/* The first comes with the new driver pool, three connect for 10 ms each: 190 ms of rest between.
+/* The first comes with the new driver pool, three connect for 10 ms each: 990 ms of rest between.
  */
 Test(supervisor, a_refresh_rests_between_connections_that_take_time)
 {
     world_open(&world, four_clients);
     atomic_store(&world.fake.primary.connect_ms, 10);
     supervisor_request_refresh(world.supervisor);
-    world_pass(&world, 350);
+    world_pass(&world, 1950);
     cr_expect_eq(world_counts(&world).refreshes, 0, "the last one has to wait");
     world_pass(&world, 150);
     cr_expect_eq(world_counts(&world).refreshes, 1);
