@@ -5,9 +5,9 @@
  * request of a refresh to its end (at least 0.5 s), and one of the same length without. Figures:
  * failed operations; p99 and throughput of the window with against the one without, median of the
  * pairs; connections on the server at most, and what it counts of earlier generations at the end.
- * Then the same load with a refresh by the timer, 1.5 s after the end of the last. Bars: 0 failed, p99 <= 1.10x,
- * throughput >= 0.97x, extra connections <= max(2, 12.5 %) and a driver pool's monitors, retired
- * census 0. libmongoc has no refresh to compare with. */
+ * Then the same load with a refresh by the timer, 1.5 s after the end of the last. Bars: 0 failed,
+ * p99 <= 1.10x, throughput >= 0.97x, extra connections <= max(2, 12.5 %) and a driver pool's
+ * monitors, retired census 0. libmongoc has no refresh to compare with. */
 #include "db_load.h"
 
 #include <stdio.h>
