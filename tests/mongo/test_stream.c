@@ -99,6 +99,8 @@ Test(mongo_stream, a_deadline_that_is_over_stops_the_next_operation_and_zero_lif
     start();
     mongo_client *late = connect_one(), *free_again = connect_one();
     struct mongo_error error;
+    /* an answer that is there already would be taken */
+    fail_next("ping", "\"blockConnection\":true,\"blockTimeMS\":300");
     mongo_set_deadline(base_mono_ns());
     cr_expect_eq(mongo_client_ping(late, &error), GLEANER_E_TIMEOUT);
     mongo_set_deadline(0);
