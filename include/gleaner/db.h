@@ -52,7 +52,8 @@ struct gleaner_db_options {
     size_t size;              /**< sizeof(struct gleaner_db_options), set by the init function */
     const char *uri;          /**< primary; NULL: straight to embedded (no server wanted) */
     const char *fallback_uri; /**< second choice, or NULL */
-    const char *app_name;     /**< prefix of the appName census, default "gleaner" */
+    const char *app_name;     /**< prefix of the appName census, default "gleaner"; an appName in
+                                   the URI gives way to it */
     const char *database;     /**< when the URI names none, default "bambisleep" */
     uint32_t max_pool_size;   /**< default 10 (1..100) */
     uint32_t min_pool_size;   /**< default 2 */

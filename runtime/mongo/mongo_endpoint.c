@@ -160,10 +160,25 @@ static const char *choose_database(const mongoc_uri_t *uri, const struct mongo_o
     return options->default_db != NULL ? options->default_db : "bambisleep";
 }
 
-static enum gleaner_status make_pool(struct mongo_endpoint *endpoint, const mongoc_uri_t *uri,
+/* Into the URI: a driver pool takes a name once, and one that stands in the URI (as in those that
+ * Atlas gives out) would be that one. */
+static enum gleaner_status set_app_name(mongoc_uri_t *uri, const char *app_name,
+                                        struct base_error *error)
+{
+    return app_name == NULL || mongoc_uri_set_appname(uri, app_name)
+               ? GLEANER_OK
+               : base_error_set(error, GLEANER_E_CONFIG,
+                                "appName '%.60s...' is not UTF-8 of at most %d bytes", app_name,
+                                MONGO_APP_NAME_MAX);
+}
+
+static enum gleaner_status make_pool(struct mongo_endpoint *endpoint, mongoc_uri_t *uri,
                                      const char *app_name, struct base_error *error)
 {
     bson_error_t driver_error;
+    if (set_app_name(uri, app_name, error) != GLEANER_OK) {
+        return GLEANER_E_CONFIG;
+    }
     endpoint->pool = mongoc_client_pool_new_with_error(uri, &driver_error);
     if (endpoint->pool == NULL) {
         struct mongo_error why;
@@ -177,10 +192,6 @@ static enum gleaner_status make_pool(struct mongo_endpoint *endpoint, const mong
      * are 34 years at one a second. */
     mongoc_client_pool_max_size(endpoint->pool, UINT32_C(1) << 30);
     mongoc_client_pool_set_error_api(endpoint->pool, MONGOC_ERROR_API_VERSION_2);
-    if (app_name != NULL && !mongoc_client_pool_set_appname(endpoint->pool, app_name)) {
-        return base_error_set(error, GLEANER_E_CONFIG, "appName '%.60s...' has more than %d bytes",
-                              app_name, MONGO_APP_NAME_MAX);
-    }
     watch_events(endpoint);
     return GLEANER_OK;
 }

@@ -88,6 +88,25 @@ Test(mongo_client, a_destroyed_client_is_gone_from_the_server_and_its_place_is_f
     end();
 }
 
+/* The URIs that Atlas gives out name one: with that nothing could connect. */
+Test(mongo_client, a_uri_with_a_name_of_its_own_connects_under_ours, .timeout = 60)
+{
+    start(NULL, 5000);
+    mongo_endpoint_close(&endpoint);
+    char uri[96];
+    snprintf(uri, sizeof uri, "mongodb://127.0.0.1:%u/?appName=Cluster0",
+             (unsigned)fixture_mongod_port(server, 0));
+    endpoint = open_endpoint(uri, 5000);
+    cr_assert_not_null(endpoint);
+    mongo_client *client = NULL;
+    struct mongo_error error;
+    cr_assert_eq(mongo_client_connect(endpoint, &client, NULL, &error), GLEANER_OK, "%s",
+                 error.message);
+    cr_expect_geq(census(), 1);
+    mongo_client_destroy(endpoint, client);
+    end();
+}
+
 Test(mongo_client, one_client_over_the_limit_is_refused)
 {
     struct mongo_options options = {
