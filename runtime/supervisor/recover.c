@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define RETRY_DISPATCH_MS 100 /* all connectors are taken: look again */
+#define UNDECIDED_MS 1000     /* the fallback is under suspicion: the way back has to wait */
 #define ROUNDS_BEFORE_TIERS                                                                        \
     2 /* of an outage; a change of tier needs more than one failed probe                           \
        */
@@ -116,6 +117,13 @@ static uint64_t return_interval_ns(const struct supervisor *supervisor)
     return checks > 1 ? span_ns / (checks - 1) : span_ns;
 }
 
+/* The fallback serves, and whether it still does is being asked. */
+static bool is_undecided(struct supervisor *supervisor)
+{
+    return supervisor_phase(supervisor) == CONNECTION_DEGRADED &&
+           supervisor_tier_in_use(supervisor) == &supervisor->tiers[CONNECTION_SECONDARY];
+}
+
 /* The primary answered before: ask again; the check that would satisfy the hysteresis brings the
  * new generation with it. No token: the server is evidently there. */
 static void look_again(struct supervisor *supervisor, struct tier *primary, uint64_t now_ns)
@@ -143,6 +151,8 @@ uint64_t recover_attempt(void *ctx, uint64_t now_ns)
         }
     } else if (phase == CONNECTION_FALLBACK) {
         look_again(supervisor, primary, now_ns);
+    } else if (is_undecided(supervisor)) { /* nobody else would look for the way back again */
+        return now_ns + UNDECIDED_MS * BASE_NS_PER_MS;
     }
     return BASE_NO_DEADLINE;
 }
@@ -222,6 +232,7 @@ static void lose(struct supervisor *supervisor)
         recover_end_sharing(&supervisor->tiers[id]);
     }
     supervisor->generation = pool_clear(supervisor->pool, false);
+    fill_abandon(supervisor);
     client_discard(supervisor->warm);
     endpoint_unref(supervisor->data);
     supervisor->warm = NULL;
@@ -401,6 +412,9 @@ void recover_probed(struct supervisor *supervisor, struct job *job, uint64_t now
         check_done(supervisor, job, tier->error, now_ns);
     } else if (phase == CONNECTION_FALLBACK && job->tier == CONNECTION_PRIMARY) {
         return_checked(supervisor, job, now_ns);
+    } else if (is_undecided(supervisor)) { /* the primary was asked: again, when that is over */
+        supervisor_run_task_at(supervisor, supervisor->task_attempt,
+                               now_ns + UNDECIDED_MS * BASE_NS_PER_MS);
     } else if (is_in_use && !passed) { /* a check that somebody asked for: the server is gone */
         supervisor_move(supervisor, CONNECTION_EV_FAILURE, job->tier, tier->error);
         check_done(supervisor, job, tier->error, now_ns);
