@@ -13,6 +13,21 @@ void fill_restart(struct supervisor *supervisor)
     supervisor->connect_not_before_ns = 0;
 }
 
+/* They may hang until their deadline, in a server that is gone: the next generation has the table's
+ * places for connecting to itself, and their failures say nothing about it. What each carries is
+ * given back when it comes home. */
+void fill_abandon(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < SUPERVISOR_JOBS; i++) {
+        struct job *job = supervisor->jobs[i];
+        if (job != NULL && job->kind == JOB_CONNECT && !job->is_condemned && !job->is_outdated) {
+            job->is_outdated = true;
+            supervisor->connects_in_flight--;
+            (void)pool_connect_condemn(supervisor->pool, &job->pool_job);
+        }
+    }
+}
+
 static void put(struct supervisor *supervisor, const struct pool_connect_job *job,
                 struct client *client)
 {
@@ -134,6 +149,9 @@ static void connect_failed(struct supervisor *supervisor, struct job *job, uint6
 
 void fill_connected(struct supervisor *supervisor, struct job *job, uint64_t now_ns)
 {
+    if (job->is_outdated) {
+        return; /* settled by fill_abandon() */
+    }
     supervisor->connects_in_flight--;
     job->holds_slot = false;
     if (job->pool_job.is_refresh) {

@@ -209,12 +209,15 @@ void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint
         .done = job->done,
         .done_ctx = job->done_ctx,
         .is_condemned = true,
+        .is_outdated = job->is_outdated,
         .started_ns = job->started_ns,
         .answer = {.status = GLEANER_E_TIMEOUT, .error = {.error_class = MONGO_TIMEOUT}},
     };
     snprintf(verdict.answer.error.message, sizeof(verdict.answer.error.message),
              "no answer within %u ms", supervisor->config.connect_ms);
-    (void)witness_explain(supervisor, &verdict, now_ns);
+    if (!job->is_outdated) { /* it hangs in a server that is not in use any more */
+        (void)witness_explain(supervisor, &verdict, now_ns);
+    }
     bool uses_probe = job_uses_probe(job->kind);
     if (uses_probe) {
         bring_probe_home(supervisor, &verdict); /* nothing: the next probe opens its own */

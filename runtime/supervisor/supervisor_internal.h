@@ -114,6 +114,7 @@ struct job {
     struct target *target; /* of that tier when the job was made; holds a reference */
     uint64_t started_ns, deadline_ns;
     bool is_condemned;   /* [supervisor] */
+    bool is_outdated;    /* [supervisor] of JOB_CONNECT: its generation was dropped meanwhile */
     bool holds_slot;     /* of JOB_CONNECT: the slot is CONNECTING for it */
     uint32_t generation; /* of the clients it is to make: goes into appName */
     /* in and out: the probe's own endpoint and client travel with the job that uses them */
@@ -386,6 +387,8 @@ void fill_connected(struct supervisor *supervisor, struct job *job, uint64_t now
 void fill_put_warm(struct supervisor *supervisor);
 /** Forget what was known about connecting to the old generation. */
 void fill_restart(struct supervisor *supervisor);
+/** The generation is dropped: what still connects for it counts no more. */
+void fill_abandon(struct supervisor *supervisor);
 
 /** supervisor_life.c */
 enum gleaner_status supervisor_check_config(const struct supervisor_config *config,

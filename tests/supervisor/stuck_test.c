@@ -20,7 +20,7 @@ static struct fake_driver fake;
         holds;                                                                                     \
     })
 
-static struct supervisor *start(void)
+static struct supervisor *start_with(uint32_t connect_ms, uint32_t max_connecting)
 {
     sync_init();
     base_log_set_level(BASE_LOG_ERROR);
@@ -30,11 +30,11 @@ static struct supervisor *start(void)
         .pool = {.slot_capacity = 20,
                  .max_size = 8,
                  .min_size = 1,
-                 .max_connecting = 2,
+                 .max_connecting = max_connecting,
                  .refresh_extra = 2,
                  .address = "fake"},
         .shards = 1,
-        .connect_ms = 50,
+        .connect_ms = connect_ms,
         .refresh_interval_ms = 3600 * 1000,
         .reconnect_limit = 100,
         .reconnect_window_ms = 300000,
@@ -51,6 +51,11 @@ static struct supervisor *start(void)
     cr_assert_eq(supervisor_create(&config, &supervisor, &error), GLEANER_OK, "%s", error.message);
     cr_assert_eq(supervisor_start(supervisor), GLEANER_OK);
     return supervisor;
+}
+
+static struct supervisor *start(void)
+{
+    return start_with(50, 2);
 }
 
 static enum connection_phase phase_of(struct supervisor *supervisor)
@@ -130,4 +135,33 @@ Test(stuck, the_slot_of_a_connect_that_hangs_is_free_again_when_it_returns)
     cr_expect(EVENTUALLY(counts_of(supervisor).stuck == 0));
     cr_expect_eq(supervisor_stop(&supervisor, 1000), SUPERVISOR_CLEAN);
     cr_expect_eq(atomic_load(&fake.primary.clients), 0);
+}
+
+/* Found by reading: after a fail-over nobody got a client until the connects to the old server had
+ * met their deadline, for they held the table's places for connecting. */
+Test(stuck, a_connect_to_the_server_that_was_lost_does_not_delay_the_next_generation)
+{
+    struct supervisor *supervisor = start_with(10 * PATIENCE_NS / BASE_NS_PER_MS, 1);
+    struct pool *pool = supervisor_pool(supervisor);
+    struct pool_handle held, next;
+    cr_assert(EVENTUALLY(phase_of(supervisor) == CONNECTION_CONNECTED));
+    cr_assert_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &held), GLEANER_OK);
+    atomic_store(&fake.primary.is_silent, true);
+    cr_expect_neq(pool_check_out(pool, base_mono_ns() + 5 * BASE_NS_PER_MS, &next), GLEANER_OK);
+    cr_assert(EVENTUALLY(atomic_load(&fake.silent_now) == 1), "its demand hangs in a connect");
+    atomic_store(&fake.primary.is_down, true);
+    atomic_store(&fake.primary.is_silent, false);
+    (void)pool_check_in(pool, &held, POOL_CLIENT_BROKEN);
+    connection_report(supervisor_connection(supervisor), held.generation, CONNECTION_FAIL_NETWORK,
+                      held.slot, base_mono_ns());
+    cr_assert(EVENTUALLY(phase_of(supervisor) == CONNECTION_EMBEDDED));
+    atomic_store(&fake.primary.is_down, false);
+    cr_assert(EVENTUALLY(phase_of(supervisor) == CONNECTION_CONNECTED));
+    cr_expect_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &next), GLEANER_OK);
+    cr_expect_eq(atomic_load(&fake.silent_now), 1, "it hangs still");
+    (void)pool_check_in(pool, &next, POOL_CLIENT_GOOD);
+    fake_release(&fake);
+    cr_expect(EVENTUALLY(atomic_load(&fake.silent_now) == 0));
+    cr_expect_eq(supervisor_stop(&supervisor, 1000), SUPERVISOR_CLEAN);
+    cr_expect_eq(atomic_load(&fake.primary.clients), 0, "its late client was destroyed");
 }
