@@ -69,23 +69,37 @@ static mongoc_socket_t *connect_unix(const mongoc_host_list_t *host, uint64_t de
     return connect_to(AF_UNIX, 0, (struct sockaddr *)&address, sizeof address, deadline_ns);
 }
 
+/* A name has several addresses, and one of them may swallow what is sent to it (IPv6 on a way that
+ * has none, as the first of two): each has its share of the time that is left. */
+mongoc_socket_t *mongo_connect_any(const struct addrinfo *found, uint64_t deadline_ns)
+{
+    mongoc_socket_t *socket = NULL;
+    uint32_t left = 0;
+    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
+        left++;
+    }
+    for (const struct addrinfo *at = found; at != NULL && socket == NULL; at = at->ai_next) {
+        uint64_t now_ns = base_mono_ns();
+        uint64_t share_ns = now_ns < deadline_ns ? (deadline_ns - now_ns) / left-- : 0;
+        socket = connect_to(at->ai_family, at->ai_protocol, at->ai_addr, at->ai_addrlen,
+                            now_ns + share_ns);
+    }
+    return socket;
+}
+
 static mongoc_socket_t *connect_tcp(const mongoc_host_list_t *host, uint64_t deadline_ns,
                                     bson_error_t *error)
 {
     char port[8];
     struct addrinfo hints = {.ai_family = host->family, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
-    mongoc_socket_t *socket = NULL;
     snprintf(port, sizeof port, "%hu", host->port);
     if (getaddrinfo(host->host, port, &hints, &found) != 0) { /* has no deadline in any libc */
         bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_NAME_RESOLUTION,
                        "Failed to resolve %s", host->host);
         return NULL;
     }
-    for (const struct addrinfo *at = found; at != NULL && socket == NULL; at = at->ai_next) {
-        socket =
-            connect_to(at->ai_family, at->ai_protocol, at->ai_addr, at->ai_addrlen, deadline_ns);
-    }
+    mongoc_socket_t *socket = mongo_connect_any(found, deadline_ns);
     freeaddrinfo(found);
     return socket;
 }

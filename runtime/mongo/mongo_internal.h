@@ -58,6 +58,9 @@ mongoc_uri_t *mongo_uri_parse(const char *text, struct base_error *error);
  */
 bool mongo_stream_prepare(struct mongo_link *link, const mongoc_server_description_t *server,
                           bson_error_t *error);
+struct addrinfo;
+/** To the first of these addresses that answers; NULL: none by then. Not with libmongoc 2. */
+mongoc_socket_t *mongo_connect_any(const struct addrinfo *found, uint64_t deadline_ns);
 /** Will the streams of clients with this URI be ours, and can they read what passes? */
 bool mongo_stream_can_watch(const mongoc_uri_t *uri);
 void mongo_stream_drop_prepared(void);
