@@ -255,7 +255,8 @@ GLEANER_API void gleaner_db_check_now(struct gleaner_db *db);
  *
  * Thread: one, and no call on this db may begin after it; callers that wait are answered
  * GLEANER_E_CLOSED. Loans that were abandoned may still be given back (through a kept pointer).
- * Returns GLEANER_OK, or GLEANER_E_TIMEOUT when loans were abandoned.
+ * Returns GLEANER_OK; GLEANER_E_TIMEOUT when loans were abandoned, or a caller that waited had not
+ * left yet.
  */
 GLEANER_API enum gleaner_status gleaner_db_close(struct gleaner_db **db, uint32_t drain_ms);
 

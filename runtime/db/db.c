@@ -86,8 +86,8 @@ enum gleaner_status gleaner_db_open(const struct gleaner_db_options *options,
 {
     struct base_error detail = {0};
     sync_init();
-    mongo_init();
     *out = NULL;
+    mongo_init();
     struct gleaner_db *db = calloc(1, sizeof(*db));
     if (db == NULL) {
         return db_tell(error, base_error_set(&detail, GLEANER_E_NOMEM, "out of memory"), &detail);
@@ -122,8 +122,10 @@ static void keep_for_late_returns(struct gleaner_db *db)
                                                     memory_order_release, memory_order_relaxed));
 }
 
-/* Called when the pool is closed: everybody who waited was answered and is on his way out. */
-static void await_callers(void *ctx)
+/* Called when the pool is closed: everybody who waited was answered and is on his way out. False:
+ * one of them got no processor so far, on a machine that is very busy; what he stands on is kept.
+ */
+static bool await_callers(void *ctx)
 {
     struct gleaner_db *db = ctx;
     uint64_t deadline_ns = base_mono_ns() + SLOW_CALLERS_MS * BASE_NS_PER_MS;
@@ -133,6 +135,7 @@ static void await_callers(void *ctx)
         (void)sync_futex_wait(&db->slow_callers, count, base_mono_ns() + BASE_NS_PER_MS);
     }
     sync_wait_readers(); /* ... and the fast path's read sections are over */
+    return count == 0;
 }
 
 enum gleaner_status gleaner_db_close(struct gleaner_db **out, uint32_t drain_ms)

@@ -246,6 +246,8 @@ static void drain(struct supervisor *supervisor)
     enum connection_tier tier = connection_current(supervisor->connection)->tier;
     supervisor_move(supervisor, CONNECTION_EV_DRAIN, tier, "draining");
     pool_close(supervisor->pool);
+    atomic_store_explicit(&supervisor->is_drained, true, memory_order_release);
+    sync_unpark(&supervisor->owner_parker);
 }
 
 static bool take_requests(struct supervisor *supervisor, uint64_t now_ns)

@@ -131,7 +131,7 @@ GLEANER_MUST_CHECK enum gleaner_status supervisor_start(struct supervisor *super
 enum supervisor_end {
     SUPERVISOR_CLEAN,      /* everything is freed */
     SUPERVISOR_BACKGROUND, /* a stuck thread or a dead server: it is freed later, by the reaper */
-    SUPERVISOR_ABANDONED   /* loans are out: the pool stays for their late returns */
+    SUPERVISOR_ABANDONED   /* loans or callers are out: the pool stays for their late returns */
 };
 /**
  * Drain for drain_ms, then stop within 0.6 s whatever the servers do. *supervisor becomes NULL.
@@ -140,9 +140,10 @@ enum supervisor_end {
  */
 enum supervisor_end supervisor_stop(struct supervisor **supervisor, uint32_t drain_ms);
 /** The same; calls `leave` when the pool is closed and drained, before anything is freed: there the
- *  facade waits until its last caller is out. */
+ *  facade waits until its last caller is out. False, when one is not: then nothing is freed, as for
+ *  loans that are out. */
 enum supervisor_end supervisor_stop_after(struct supervisor **supervisor, uint32_t drain_ms,
-                                          void (*leave)(void *ctx), void *leave_ctx);
+                                          bool (*leave)(void *ctx), void *leave_ctx);
 
 /** Manual mode: handle everything that is due now. Returns false when nothing happened. */
 bool supervisor_step(struct supervisor *supervisor);

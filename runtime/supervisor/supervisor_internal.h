@@ -247,6 +247,10 @@ struct supervisor {
     _Atomic bool check_requested;
     _Atomic bool drain_requested;
     _Atomic bool stop_requested;
+    /* writes: supervisor, once (release, then wakes the owner); reads: owner (acquire)
+     * why: loans are counted, and the end is asked for, only when no new ones are given and those
+     * who wait were answered */
+    _Atomic bool is_drained;
     /* writes: owner in supervisor_stop (release); reads: reaper (acquire) */
     _Atomic bool reaper_must_finish;
     _Atomic bool is_abandoned; /* written before reaper_must_finish, which publishes it */

@@ -190,6 +190,15 @@ enum gleaner_status supervisor_start(struct supervisor *supervisor)
 /* ---- stopping
  * ---------------------------------------------------------------------------------------------- */
 
+/* The owner may be faster than the supervisor is awake. */
+static void await_drained(struct supervisor *supervisor)
+{
+    while (supervisor->thread != NULL && /* else it never started, or is manual */
+           !atomic_load_explicit(&supervisor->is_drained, memory_order_acquire)) {
+        (void)sync_park(&supervisor->owner_parker, BASE_NO_DEADLINE);
+    }
+}
+
 static uint32_t loans_out(struct supervisor *supervisor)
 {
     struct pool_stats stats;
@@ -257,7 +266,7 @@ enum supervisor_end supervisor_stop(struct supervisor **out, uint32_t drain_ms)
 }
 
 enum supervisor_end supervisor_stop_after(struct supervisor **out, uint32_t drain_ms,
-                                          void (*leave)(void *ctx), void *leave_ctx)
+                                          bool (*leave)(void *ctx), void *leave_ctx)
 {
     struct supervisor *supervisor = *out;
     BASE_CHECK_MAGIC(supervisor, SUPERVISOR_MAGIC);
@@ -267,8 +276,9 @@ enum supervisor_end supervisor_stop_after(struct supervisor **out, uint32_t drai
     if (supervisor->config.is_manual) {
         (void)supervisor_step(supervisor);
     }
-    uint32_t abandoned =
-        await_loans(supervisor, base_mono_ns() + (uint64_t)drain_ms * BASE_NS_PER_MS);
+    uint64_t began_ns = base_mono_ns();
+    await_drained(supervisor);
+    uint32_t abandoned = await_loans(supervisor, began_ns + (uint64_t)drain_ms * BASE_NS_PER_MS);
     if (abandoned > 0) {
         report_loans(supervisor);
         keep_for_late_returns(supervisor);
@@ -283,8 +293,9 @@ enum supervisor_end supervisor_stop_after(struct supervisor **out, uint32_t drai
     atomic_store_explicit(&supervisor->thread_id, sync_thread_id(), memory_order_relaxed);
     (void)configure_take_messages(supervisor, true);
     let_go(supervisor); /* publishes CLOSED, which answers those who wait for a state */
-    if (leave != NULL) {
-        leave(leave_ctx);
+    if (leave != NULL && !leave(leave_ctx) && abandoned == 0) {
+        keep_for_late_returns(supervisor);
+        abandoned = 1;
     }
     bool clean = crew_stop(supervisor, deadline_ns);
     atomic_store_explicit(&supervisor->reaper_must_finish, true, memory_order_release);
