@@ -76,7 +76,9 @@ struct gleaner_db_options {
     uint32_t return_checks;  /**< good checks before going back to the primary, default 3 */
     uint32_t return_span_ms; /**< ... over at least, default 3,000 */
     bool no_retry_writes;
-    /* Called on the supervisor thread after each published transition; must not block. */
+    /* Called on the supervisor thread after each published transition; must not block: a wait for a
+     * client or a state ends at once there, gleaner_db_close() and gleaner_db_configure() are
+     * refused (GLEANER_E_INVALID). */
     void (*on_state)(void *ctx, const char *phase, const char *tier, const char *reason);
     void *on_state_ctx;
     /* Driver pools per generation, 1..16, default 2: what stalls for libmongoc's 1.0 s after a
@@ -99,8 +101,12 @@ GLEANER_API void gleaner_db_options_init(struct gleaner_db_options *options);
 /**
  * Start the supervisor. Returns before anything is connected; never fails because a server is away.
  *
- * Thread: [any]. Owns: *out until gleaner_db_close().
- * Errors: GLEANER_E_CONFIG a URI or number is wrong; GLEANER_E_NOMEM.
+ * Thread: [any]. Owns: *out until gleaner_db_close(). Signals: none is ever handled on its threads.
+ * Fork:   a child can use nothing of this, not even a database of its own: fork before the first is
+ *         opened, or exec. In a child every call answers GLEANER_E_CLOSED (a return
+ *         GLEANER_E_STALE), at once.
+ * Errors: GLEANER_E_CONFIG a URI or number is wrong; GLEANER_E_NOMEM; GLEANER_E_CLOSED in a forked
+ *         child.
  */
 GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
 gleaner_db_open(const struct gleaner_db_options *options, struct gleaner_db **out,
@@ -126,7 +132,9 @@ GLEANER_API GLEANER_MUST_CHECK enum gleaner_status
 gleaner_db_configure(struct gleaner_db *db, const struct gleaner_db_options *options,
                      struct gleaner_error *error);
 
-/* A client on loan. Plain data; give the same struct back. */
+/* A client on loan. Plain data; give the same struct back. Whatever was made of the client
+ * (cursors, collections, sessions, bulks, change streams) is destroyed before that: the client may
+ * be gone with its return. */
 struct gleaner_client {
     mongoc_client_t *client;
     const char *database; /**< of the endpoint's URI */
@@ -256,7 +264,7 @@ GLEANER_API void gleaner_db_check_now(struct gleaner_db *db);
  * Thread: one, and no call on this db may begin after it; callers that wait are answered
  * GLEANER_E_CLOSED. Loans that were abandoned may still be given back (through a kept pointer).
  * Returns GLEANER_OK; GLEANER_E_TIMEOUT when loans were abandoned, or a caller that waited had not
- * left yet.
+ * left yet; GLEANER_E_INVALID when called from on_state: nothing was done.
  */
 GLEANER_API enum gleaner_status gleaner_db_close(struct gleaner_db **db, uint32_t drain_ms);
 

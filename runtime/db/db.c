@@ -87,6 +87,13 @@ enum gleaner_status gleaner_db_open(const struct gleaner_db_options *options,
     struct base_error detail = {0};
     sync_init();
     *out = NULL;
+    if (sync_in_forked_child()) {
+        return db_tell(error,
+                       base_error_set(&detail, GLEANER_E_CLOSED,
+                                      "this is a child, forked after the parent had opened a "
+                                      "database: fork before the first one is opened, or exec"),
+                       &detail);
+    }
     mongo_init();
     struct gleaner_db *db = calloc(1, sizeof(*db));
     if (db == NULL) {
@@ -146,6 +153,10 @@ enum gleaner_status gleaner_db_close(struct gleaner_db **out, uint32_t drain_ms)
         return GLEANER_OK;
     }
     BASE_CHECK_MAGIC(db, DB_MAGIC);
+    if (supervisor_is_caller(db->isolating)) { /* it would wait for its own end */
+        base_log_error("db", "event=close_refused why=\"called from on_state\"");
+        return GLEANER_E_INVALID;
+    }
     *out = NULL;
     enum supervisor_end end = supervisor_stop_after(&db->supervisor, drain_ms, await_callers, db);
     if (end == SUPERVISOR_CLEAN) {
@@ -160,11 +171,23 @@ enum gleaner_status gleaner_db_close(struct gleaner_db **out, uint32_t drain_ms)
 /* ---- looking
  * ------------------------------------------------------------------------------------- */
 
+/* Nothing works here, whatever the parent's memory says. */
+static void say_forked(struct connection_snapshot *now)
+{
+    now->phase = CONNECTION_CLOSED;
+    now->tier = CONNECTION_NONE;
+    now->next_attempt_ns = 0;
+    snprintf(now->reason, sizeof(now->reason), "this is a forked child");
+}
+
 void gleaner_db_read_state(struct gleaner_db *db, struct gleaner_db_state *out)
 {
     struct connection_snapshot now;
     struct gleaner_db_state all = {0};
     connection_copy(db->connection, &now);
+    if (sync_in_forked_child()) {
+        say_forked(&now);
+    }
     uint64_t now_ns = base_mono_ns();
     snprintf(all.phase, sizeof(all.phase), "%s", connection_phase_name(now.phase));
     snprintf(all.tier, sizeof(all.tier), "%s", connection_tier_name(now.tier));

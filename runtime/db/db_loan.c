@@ -105,7 +105,9 @@ check_out_slow(struct gleaner_db *db, uint32_t timeout_ms, struct gleaner_client
     if (status == GLEANER_E_DOWN && !will_have_one(seen.phase)) {
         return refusal(seen.phase);
     }
-    if (status != GLEANER_OK && status != GLEANER_E_CLOSED && timeout_ms > 0) {
+    /* on_state's thread is the one that what is waited for depends on */
+    bool may_wait = timeout_ms > 0 && !supervisor_is_caller(db->isolating);
+    if (status != GLEANER_OK && status != GLEANER_E_CLOSED && may_wait) {
         uint64_t deadline_ns = base_mono_ns() + timeout_ms * BASE_NS_PER_MS;
         atomic_fetch_add_explicit(&db->slow_callers, 1, memory_order_acq_rel);
         status = wait_for_one(db, &seen, deadline_ns, &handle);
@@ -273,13 +275,17 @@ bool gleaner_db_is_up(struct gleaner_db *db)
     sync_read_lock();
     bool up = hands_out(snapshot_of(db)->phase);
     sync_read_unlock();
-    return up;
+    return up && !sync_in_forked_child();
 }
 
 enum gleaner_status gleaner_db_wait_up(struct gleaner_db *db, uint32_t timeout_ms)
 {
-    uint64_t deadline_ns = base_mono_ns() + timeout_ms * BASE_NS_PER_MS;
+    bool may_wait = !supervisor_is_caller(db->isolating); /* as above */
+    uint64_t deadline_ns = may_wait ? base_mono_ns() + timeout_ms * BASE_NS_PER_MS : 0;
     enum gleaner_status status = GLEANER_E_TIMEOUT;
+    if (sync_in_forked_child()) {
+        return GLEANER_E_CLOSED;
+    }
     atomic_fetch_add_explicit(&db->slow_callers, 1, memory_order_acq_rel);
     for (;;) { /* repeats when a snapshot is published */
         struct connection_snapshot now;

@@ -2,6 +2,9 @@
 /* What a program does that has not read the manual: fork, call back, leave too early. */
 #include "db_fixture.h"
 #include "db_internal.h"
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct gleaner_db *open_at(const char *uri)
 {
@@ -9,6 +12,104 @@ static struct gleaner_db *open_at(const char *uri)
     gleaner_db_options_init(&options);
     options.uri = uri;
     return open_db(&options);
+}
+
+/* ---- fork ---- */
+
+static int in_child(struct gleaner_db *parents)
+{
+    struct gleaner_db *own = NULL;
+    struct gleaner_db_options options;
+    struct gleaner_error error = {0};
+    gleaner_db_options_init(&options);
+    if (gleaner_db_open(&options, &own, &error) != GLEANER_E_CLOSED || own != NULL) {
+        return 1;
+    }
+    if (strstr(error.message, "fork") == NULL) {
+        return 2;
+    }
+    if (gleaner_db_is_up(parents) || strcmp(read_state(parents).phase, "closed") != 0) {
+        return 3;
+    }
+    if (gleaner_db_wait_up(parents, PATIENCE_MS) != GLEANER_E_CLOSED) {
+        return 4;
+    }
+    return gleaner_db_close(&parents, 0) == GLEANER_OK ? 42 : 5;
+}
+
+/* One that opened in a child got a database that never had a client, and no word why. */
+Test(db_misuse, a_forked_child_is_told_so_whatever_it_asks)
+{
+    FIXTURE_NEED_MONGOD();
+    struct fixture_mongod *server = fixture_mongod_start(NULL);
+    cr_assert_not_null(server);
+    struct gleaner_db *db = open_at(fixture_mongod_uri(server));
+    cr_assert_eq(gleaner_db_wait_up(db, PATIENCE_MS), GLEANER_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(in_child(db));
+    }
+    int state = 0;
+    cr_assert_eq(waitpid(child, &state, 0), child);
+    cr_expect(WIFEXITED(state) && WEXITSTATUS(state) == 42, "state %d", state);
+    cr_expect(gleaner_db_is_up(db), "the parent's goes on");
+    cr_expect_eq(gleaner_db_close(&db, 1000), GLEANER_OK);
+    fixture_mongod_end(&server);
+}
+
+/* ---- on_state ---- */
+
+struct listening {
+    _Atomic(struct gleaner_db *) db;
+    enum gleaner_status waited_up, closed, first, second;
+    _Atomic bool is_done;
+};
+
+static void on_state(void *ctx, const char *phase, const char *tier, const char *reason)
+{
+    struct listening *listening = ctx;
+    struct gleaner_db *db;
+    (void)tier;
+    (void)reason;
+    if (strcmp(phase, "connected") != 0 || atomic_load(&listening->is_done)) {
+        return;
+    }
+    while ((db = atomic_load(&listening->db)) == NULL) { /* gleaner_db_open() is about to return */
+    }
+    struct gleaner_client one, other;
+    listening->first = gleaner_db_check_out(db, PATIENCE_MS, &one);
+    listening->second = gleaner_db_check_out(db, 10 * PATIENCE_MS, &other);
+    if (listening->first == GLEANER_OK) {
+        (void)gleaner_db_check_in(db, &one, NULL);
+    }
+    listening->waited_up = gleaner_db_wait_up(db, PATIENCE_MS);
+    listening->closed = gleaner_db_close(&db, 0);
+    atomic_store(&listening->is_done, true);
+}
+
+/* The first ended the process, the second held up everybody's recovery for its time-out. */
+Test(db_misuse, on_state_can_neither_close_nor_wait_for_itself, .timeout = 300)
+{
+    FIXTURE_NEED_MONGOD();
+    struct fixture_mongod *server = fixture_mongod_start(NULL);
+    cr_assert_not_null(server);
+    struct listening listening = {.db = NULL};
+    struct gleaner_db_options options;
+    gleaner_db_options_init(&options);
+    options.uri = fixture_mongod_uri(server);
+    options.max_pool_size = 1;
+    options.on_state = on_state;
+    options.on_state_ctx = &listening;
+    struct gleaner_db *db = open_db(&options);
+    atomic_store(&listening.db, db);
+    cr_assert(EVENTUALLY(atomic_load(&listening.is_done)));
+    cr_expect_eq(listening.first, GLEANER_OK, "one is there");
+    cr_expect_eq(listening.second, GLEANER_E_BUSY, "it is not waited for");
+    cr_expect_eq(listening.waited_up, GLEANER_OK);
+    cr_expect_eq(listening.closed, GLEANER_E_INVALID);
+    cr_expect(gleaner_db_is_up(db));
+    cr_expect_eq(gleaner_db_close(&db, 1000), GLEANER_OK);
+    fixture_mongod_end(&server);
 }
 
 /* ---- closing ---- */
