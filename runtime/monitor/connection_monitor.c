@@ -26,15 +26,41 @@ static void show(struct monitors *monitors, const struct mongo_server_status *st
 #undef SHOW
 }
 
-static void forget(struct monitors *monitors)
+/* Counters begin anew: a difference between two servers' is no number of anything. */
+static void forget_counts(struct monitors *monitors)
 {
-    const struct mongo_server_status nothing = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
-    show(monitors, &nothing);
     monitors->has_status = false;
     monitors->created[0].total = -1;
     monitors->created[1].total = -1;
-    alerts_measure(&monitors->alerts, ALERT_QUEUED, 0);
-    alerts_measure(&monitors->alerts, ALERT_CACHE, 0);
+}
+
+static void forget(struct monitors *monitors)
+{
+    static const enum alert measured[] = {ALERT_CONNECTIONS_USED, ALERT_NEW_CONNECTIONS,
+                                          ALERT_QUEUED, ALERT_CACHE};
+    const struct mongo_server_status nothing = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    show(monitors, &nothing);
+    forget_counts(monitors);
+    for (size_t i = 0; i < BASE_ARRAY_LEN(measured); i++) {
+        alerts_measure(&monitors->alerts, measured[i], 0);
+    }
+}
+
+/* A new generation on the same tier may be to another member of the set; and what the user was
+ * refused may have been granted since. */
+void connection_monitor_follow(struct monitors *monitors)
+{
+    const struct connection_snapshot *now =
+        connection_current(supervisor_connection(monitors->supervisor));
+    if (now->tier != monitors->measured_tier) {
+        forget(monitors);
+    }
+    if (now->tier != monitors->measured_tier || now->generation != monitors->measured_generation) {
+        forget_counts(monitors);
+        monitors->connection_is_refused = false;
+    }
+    monitors->measured_tier = now->tier;
+    monitors->measured_generation = now->generation;
 }
 
 /* New connections in 60 s, whatever the period: counted from a mark one to two windows old (or a
@@ -90,12 +116,22 @@ static void take_status(struct monitors *monitors, const struct mongo_server_sta
     measure_status(monitors, status);
 }
 
-static void note_refused(struct monitors *monitors)
+/* The server answered, and what it said is no: its health is not in question. Not every server that
+ * speaks the protocol knows serverStatus. */
+static bool is_refusal(enum gleaner_status status)
+{
+    return status == GLEANER_E_AUTH || status == GLEANER_E_INVALID || status == GLEANER_E_CONFIG ||
+           status == GLEANER_E_INTERNAL;
+}
+
+static void note_refused(struct monitors *monitors, const char *why)
 {
     if (!monitors->connection_is_refused) {
         monitors->connection_is_refused = true;
-        base_log_info("monitor", "event=server_connections_hidden why=\"this user may not run "
-                                 "serverStatus; grant clusterMonitor to see them\"");
+        base_log_info("monitor",
+                      "event=server_connections_hidden why=\"this user may not run serverStatus "
+                      "(%.200s)\" todo=\"grant clusterMonitor to see them\"",
+                      why);
     }
 }
 
@@ -103,6 +139,7 @@ static void answered(void *ctx, const struct supervisor_answer *answer)
 {
     struct monitors *monitors = ctx;
     monitors->health_is_asked = false;
+    connection_monitor_follow(monitors);
     if (answer->status == GLEANER_OK) {
         const struct supervisor_server_connections *seen = &answer->connections;
         struct mongo_server_status bare = {seen->current,
@@ -122,8 +159,8 @@ static void answered(void *ctx, const struct supervisor_answer *answer)
     } else {
         forget(monitors);
     }
-    if (answer->status == GLEANER_E_AUTH) { /* an answer all the same: the next ping is on time */
-        note_refused(monitors);
+    if (is_refusal(answer->status)) { /* an answer all the same: the next ping is on time */
+        note_refused(monitors, answer->error.message);
         return;
     }
     health_monitor_note(monitors, answer, 0);
@@ -133,6 +170,7 @@ uint64_t connection_monitor_run(void *ctx, uint64_t now_ns)
 {
     struct monitors *monitors = ctx;
     uint64_t next_ns = now_ns + monitors->config.connection_interval_ms * BASE_NS_PER_MS;
+    connection_monitor_follow(monitors);
     if (monitors->connection_is_refused) {
         return next_ns;
     }

@@ -102,7 +102,10 @@ struct monitors {
     /* [supervisor] */
     int health_task, pool_task, connection_task;
     bool health_is_asked;
-    bool connection_is_refused; /* the user may not see; said once */
+    bool connection_is_refused; /* the user may not see; said once for each generation */
+    /* whose numbers those below and the server's above are */
+    enum connection_tier measured_tier;
+    uint32_t measured_generation;
     /* totalCreated one and two windows ago, -1 = none */
     struct {
         int64_t total;
@@ -132,6 +135,8 @@ uint64_t pool_monitor_run(void *ctx, uint64_t now_ns);
 /** The pool's alerts. */
 void pool_monitor_measure(struct monitors *monitors, uint64_t now_ns);
 uint64_t connection_monitor_run(void *ctx, uint64_t now_ns);
+/** Another server may be in use, or none: what was measured of the last one is no more. */
+void connection_monitor_follow(struct monitors *monitors);
 /** Each MONITOR_LOOK_MS: what costs the server nothing. */
 uint64_t look_run(void *ctx, uint64_t now_ns);
 /** Slow operations: alert, windows, explains. */

@@ -103,6 +103,7 @@ uint64_t look_run(void *ctx, uint64_t now_ns)
     struct monitors *monitors = ctx;
     struct connection_snapshot snapshot;
     connection_copy(supervisor_connection(monitors->supervisor), &snapshot);
+    connection_monitor_follow(monitors);
     pool_monitor_measure(monitors, now_ns);
     measure_tier(monitors, &snapshot);
     measure_spool(monitors);
