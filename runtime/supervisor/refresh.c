@@ -12,6 +12,14 @@ void refresh_restart_timer(struct supervisor *supervisor, uint64_t now_ns)
     supervisor_run_task_at(supervisor, supervisor->task_refresh, now_ns + interval_ns - jitter_ns);
 }
 
+/* The timer's own refresh may have been this one: it is set again by whoever ends it. */
+static void keep_timer(struct supervisor *supervisor, uint64_t now_ns)
+{
+    if (supervisor->tasks[supervisor->task_refresh].due_ns == BASE_NO_DEADLINE) {
+        refresh_restart_timer(supervisor, now_ns);
+    }
+}
+
 static bool is_up(const struct supervisor *supervisor)
 {
     enum connection_phase phase = supervisor_phase(supervisor);
@@ -70,7 +78,8 @@ void refresh_renewed(struct supervisor *supervisor, struct job *job, uint64_t no
     bool is_current = supervisor->data != NULL && supervisor->data->tier == job->tier &&
                       (job->is_condemned || job->generation == supervisor->generation + 1);
     if (supervisor->is_closed || !is_current || !configure_is_wanted(supervisor, job)) {
-        return; /* overtaken by a reconnect, or by other settings */
+        keep_timer(supervisor, now_ns); /* overtaken by a reconnect, or by other settings */
+        return;
     }
     bool is_new_target = job->target != supervisor->tiers[job->tier].target;
     uint32_t generation;
@@ -78,6 +87,7 @@ void refresh_renewed(struct supervisor *supervisor, struct job *job, uint64_t no
         pool_refresh_begin(supervisor->pool, &generation) != GLEANER_OK) {
         if (is_new_target) { /* says nothing about the server that serves */
             configure_renewed(supervisor, job, now_ns);
+            keep_timer(supervisor, now_ns);
             return;
         }
         base_log_warn("supervisor", "event=refresh_failed why=\"%s\"", job->answer.error.message);
