@@ -25,6 +25,7 @@
  *   2026-11-23  version 1
  *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), gleaner_set_deadline(),
  *               options.max_pool_size_limit, options.slow_ms
+ *   2026-12-01  gleaner_set_log()
  */
 #ifndef GLEANER_DB_H
 #define GLEANER_DB_H
@@ -40,6 +41,29 @@ extern "C" {
 #endif
 
 struct gleaner_db;
+
+enum gleaner_log_level {
+    GLEANER_LOG_NONE = -1,
+    GLEANER_LOG_ERROR,
+    GLEANER_LOG_WARN,
+    GLEANER_LOG_INFO, /**< each transition of each database */
+    GLEANER_LOG_DEBUG /**< and what the driver says of its own */
+};
+/**
+ * Where libgleaner's log goes, of all databases: lines up to level `most`, to standard error when
+ * `sink` is NULL. As long as this is not called: up to GLEANER_LOG_INFO, to standard error. A
+ * daemon that closes descriptor 2 calls this, for whatever has that number then would get the
+ * lines.
+ *
+ * `sink` gets a whole line (time, level, room, key=value; no password, no newline). It is called
+ * on any thread, on several at once; must not block, nor call libgleaner.
+ *
+ * Thread: before the first gleaner_db_open(), or after the last gleaner_db_close() that returned
+ *         GLEANER_OK; the level alone (same sink and ctx): any time.
+ */
+GLEANER_API void
+gleaner_set_log(enum gleaner_log_level most,
+                void (*sink)(void *ctx, enum gleaner_log_level level, const char *line), void *ctx);
 
 struct gleaner_error {
     enum gleaner_status status;

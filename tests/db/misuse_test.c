@@ -112,6 +112,43 @@ Test(db_misuse, on_state_can_neither_close_nor_wait_for_itself, .timeout = 300)
     fixture_mongod_end(&server);
 }
 
+/* ---- the log ---- */
+
+struct lines {
+    _Atomic uint32_t count;
+    _Atomic bool is_marked; /* one of them is a transition's, with its level */
+};
+
+static void take_line(void *ctx, enum gleaner_log_level level, const char *line)
+{
+    struct lines *lines = ctx;
+    atomic_fetch_add(&lines->count, 1);
+    if (level == GLEANER_LOG_WARN && strstr(line, "to=embedded") != NULL &&
+        strchr(line, '\n') == NULL) {
+        atomic_store(&lines->is_marked, true);
+    }
+}
+
+static void open_and_close(void)
+{
+    struct gleaner_db *db = open_at(NULL);
+    cr_assert(EVENTUALLY(strcmp(read_state(db).phase, "embedded") == 0));
+    cr_expect_eq(gleaner_db_close(&db, 0), GLEANER_OK);
+}
+
+Test(db_misuse, a_program_gets_the_log_or_none)
+{
+    struct lines lines = {.count = 0};
+    gleaner_set_log(GLEANER_LOG_INFO, take_line, &lines);
+    open_and_close();
+    cr_expect(lines.is_marked);
+    uint32_t before = atomic_load(&lines.count);
+    gleaner_set_log(GLEANER_LOG_NONE, take_line, &lines);
+    open_and_close();
+    cr_expect_eq(atomic_load(&lines.count), before);
+    gleaner_set_log(GLEANER_LOG_INFO, NULL, NULL);
+}
+
 /* ---- closing ---- */
 
 struct waiting {
