@@ -148,6 +148,24 @@ Test(main_text, a_page_drawn_by_scripts_gives_the_body_in_its_linked_data)
                 P1 " " P2);
 }
 
+Test(main_text, a_page_of_a_few_words_leaves_its_surroundings_out_all_the_same)
+{
+    expect_main(NAV "<p>Some text.</p><footer>Copyright</footer>", "Some text.");
+    expect_main(NAV "<main><h1>Hello</h1><p>One.</p><ul><li>two</li></ul></main><footer>Imprint"
+                    "</footer>",
+                "Hello\\nOne.\\ntwo");
+    expect_main("<title>About us all</title>" NAV "<h1>About us all</h1><p>Nobody here.</p>",
+                "About us all\\nNobody here.");
+    expect_main("<div>We use cookies.</div><main><div>Short.</div></main><div>Imprint</div>",
+                "Short.");
+    expect_main(NAV "<article><p>By Ann</p><p>2020-02-02</p></article><p>Imprint</p>",
+                "By Ann\\n2020-02-02");
+    expect_main(NAV "<article><p>a</p></article><article><p>b</p></article>", "a\\nb");
+    expect_main(NAV "<p>a</p>b<p>c</p>", "a\\nb\\nc");
+    expect_main(NAV "<main><p>Short.</p><h2>Related</h2><ul><li><a href=1>A story</a></ul></main>",
+                "Short.");
+}
+
 Test(main_text, a_page_without_prose_gives_its_whole_text)
 {
     expect_main("<p>x", "x");

@@ -227,8 +227,35 @@ static uint32_t join_bodies(struct main_pass *m, uint32_t at)
     return at;
 }
 
+/* The only element of its kind that says anything, or NO_PART. */
+static uint32_t only_one(const struct main_pass *m, uintptr_t tag)
+{
+    uint32_t found = NO_PART;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct main_part *part = &m->parts[i];
+        if (part->tag == tag && !part->dropped && part->text > 0) {
+            if (found != NO_PART) {
+                return NO_PART;
+            }
+            found = i;
+        }
+    }
+    return found;
+}
+
+/* A page of a few words has no weights to go by: its author's word is all there is. */
+static uint32_t choose_by_name(const struct main_pass *m)
+{
+    uint32_t at = only_one(m, LXB_TAG_MAIN);
+    at = at != NO_PART ? at : only_one(m, LXB_TAG_ARTICLE);
+    return at != NO_PART ? at : 0;
+}
+
 static uint32_t choose(struct main_pass *m)
 {
+    if (m->parts[0].prose < MIN_BODY_BYTES) {
+        return choose_by_name(m);
+    }
     uint32_t at = heaviest(m, HINT_BODY, LXB_TAG__UNDEF, 30);
     if (at != NO_PART) {
         return join_bodies(m, at);

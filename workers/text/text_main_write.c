@@ -17,6 +17,7 @@ struct output {
     size_t heading_start;
     const lxb_dom_node_t *heading_parent;
     bool prose_seen;
+    bool keeps_short; /* no prose comes: short lines and a repeated title are all there is */
 };
 
 static bool is_heading(uintptr_t tag)
@@ -128,10 +129,10 @@ static void leave(struct output *o, const lxb_dom_node_t *node)
     struct text_slice line = text_trim((struct text_slice){o->writer->out.data + part->out_start,
                                                            o->writer->out.len - part->out_start});
     if (is_heading(part->tag)) {
-        if (repeats_title(o, line)) {
+        if (!o->keeps_short && repeats_title(o, line)) {
             cut(o, part->out_start);
         }
-    } else if (is_leaf_slogan(part, line) || is_preface(o, part, line)) {
+    } else if (is_leaf_slogan(part, line) || (!o->keeps_short && is_preface(o, part, line))) {
         cut(o, part->out_start);
     } else if (part->own_text > 0) {
         o->heading_start = NOWHERE; /* something follows it */
@@ -171,18 +172,30 @@ static void write_part(struct output *o, uint32_t at)
         }
         node = node->next;
     }
-    if (o->heading_start != NOWHERE) {
+    if (o->heading_start != NOWHERE && !o->keeps_short) {
         cut(o, o->heading_start);
-        o->heading_start = NOWHERE;
     }
+    o->heading_start = NOWHERE;
 }
 
-void text_main_write(struct main_pass *m, uint32_t lead, uint32_t at)
+/* True when prose was among it. */
+static bool write_all(struct main_pass *m, uint32_t lead, uint32_t at, bool keeps_short)
 {
-    struct output o = {.m = m, .writer = m->writer, .heading_start = NOWHERE};
+    struct output o = {
+        .m = m, .writer = m->writer, .heading_start = NOWHERE, .keeps_short = keeps_short};
+    plain_writer_reset(m->writer);
     if (lead != NO_PART) {
         write_part(&o, lead);
         o.writer->pending = BREAK_LINE;
     }
     write_part(&o, at);
+    return o.prose_seen;
+}
+
+/* On a page of a few words every line looks like what stands before the prose. */
+void text_main_write(struct main_pass *m, uint32_t lead, uint32_t at)
+{
+    if (!write_all(m, lead, at, false)) {
+        (void)write_all(m, lead, at, true);
+    }
 }
