@@ -103,6 +103,17 @@ static json_t *all_images(const json_t *of_page, const json_t *of_module)
     return all;
 }
 
+/* What the root element says, else what the metadata does: <meta http-equiv=content-language> is
+ * the language of a root without one (HTML). Borrowed. */
+static json_t *language_of(const struct tool_record *page, const json_t *metadata)
+{
+    json_t *language = field_of(page, "language");
+    if (!json_is_string(language)) {
+        language = json_object_get(metadata, "language");
+    }
+    return json_is_string(language) ? language : json_null();
+}
+
 static json_t *merge(const struct tool_record records[], size_t count, const char *charset)
 {
     json_t *answer = json_object();
@@ -129,9 +140,9 @@ static json_t *merge(const struct tool_record records[], size_t count, const cha
     if (details != NULL) {
         (void)json_object_set(answer, "image_details", details);
     }
-    json_t *language = field_of(&records[0], "language");
     (void)json_object_set_new(answer, "charset", tool_text(charset));
-    (void)json_object_set(answer, "language", language != NULL ? language : json_null());
+    (void)json_object_set(answer, "language",
+                          language_of(&records[0], json_object_get(answer, "metadata")));
     return answer;
 }
 

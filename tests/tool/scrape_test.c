@@ -20,6 +20,10 @@ Test(scrape, a_page_becomes_one_object)
          "{\"title\":\"T\",\"links\":[\"http://a.b/x\"],\"images\":[\"http://a.b/c/i.png\"],"
          "\"videos\":[],\"charset\":\"UTF-8\",\"language\":\"de\"}"},
         {"{\"html\":\"\",\"url\":\"http://a/\"}", "{\"title\":\"\",\"links\":[]}"},
+        {"{\"html\":\"<meta http-equiv=content-language content=fr>x\",\"url\":\"http://a/\"}",
+         "{\"language\":\"fr\"}"},
+        {"{\"html\":\"<html lang=de><meta name=language content=fr>x\",\"url\":\"http://a/\"}",
+         "{\"language\":\"de\"}"},
         {"{\"html\":\"<base href='http://z/y/'><a href=x>\",\"url\":\"http://a/\"}",
          "{\"links\":[\"http://z/y/x\"]}"},
     };
