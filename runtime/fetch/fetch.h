@@ -231,7 +231,8 @@ struct fetch_robots_answer {
     uint32_t line;        /* of the rule that decided, 0 = none */
     double crawl_delay_s; /* < 0 = none */
 };
-/** `agent` is a product token; `target` is path and query of a normalised URL, or the whole URL. */
+/** `agent` is a product token, compared up to its version ("bot" of "bot/2.1"); `target` is path
+ * and query of a normalised URL, or the whole URL. */
 void fetch_robots_match(const struct fetch_robots *robots, const char *agent, const char *target,
                         struct fetch_robots_answer *out);
 /** Sitemap line i, or NULL past the end. */

@@ -9,6 +9,9 @@
 /* A line counts up to here, the rest of it is cut (google/robotstxt: 8 * 2,083 less the NUL). */
 #define MAX_LINE 16663
 
+/* Allowed by itself, whatever the rules say (RFC 9309, 2.2.2). */
+#define ROBOTS_PATH "/robots.txt"
+
 struct rule {
     const char *pattern; /* octets outside ASCII percent-encoded, hex in upper case */
     uint32_t len;
@@ -139,20 +142,25 @@ static bool open_group(struct fetch_robots *r)
     return true;
 }
 
+/* A product token is letters, '-' and '_' (RFC 9309, 2.2.1). */
+static size_t token_length(const char *name, size_t len)
+{
+    size_t n = 0;
+    while (n < len && (isalpha((unsigned char)name[n]) || name[n] == '-' || name[n] == '_')) {
+        n++;
+    }
+    return n;
+}
+
 /* A user-agent line after rules opens the next group; others join the group that is open. */
 static void add_agent(struct fetch_robots *r, struct base_slice value)
 {
-    size_t len = 0;
     if ((r->group_count == 0 || r->group_has_rules) && !open_group(r)) {
         return;
     }
     bool star = value.len > 0 && value.data[0] == '*' &&
                 (value.len == 1 || isspace((unsigned char)value.data[1]));
-    while (!star && len < value.len &&
-           (isalpha((unsigned char)value.data[len]) || value.data[len] == '-' ||
-            value.data[len] == '_')) {
-        len++;
-    }
+    size_t len = token_length(value.data, value.len);
     struct agent *agent = grow((void **)&r->agents, &r->agent_count, &r->agent_cap, sizeof(*agent));
     if (agent == NULL) {
         r->failed = true;
@@ -414,22 +422,41 @@ static struct base_slice upper_escapes(struct base_slice path, char *room, size_
     return (struct base_slice){room, path.len};
 }
 
+static bool is_named(const struct agent *agent, struct base_slice token)
+{
+    return token.len > 0 && strncasecmp(agent->token, token.data, token.len) == 0 &&
+           agent->token[token.len] == '\0';
+}
+
+/* The token whose groups hold for `agent`: its own where the file names it, else "*". A version is
+ * not part of it, nor are digits, which end the names in the file, too: "bot42" would not find
+ * itself. Anything else behind the token makes another name of it. */
+static struct base_slice token_for(const struct fetch_robots *robots, const char *agent)
+{
+    struct base_slice own = {agent, token_length(agent, strlen(agent))};
+    if (agent[own.len] != '/' && !isdigit((unsigned char)agent[own.len])) {
+        own.len = strlen(agent);
+    }
+    for (uint32_t i = 0; i < robots->agent_count; i++) {
+        if (is_named(&robots->agents[i], own)) {
+            return own;
+        }
+    }
+    return (struct base_slice){"*", 1};
+}
+
 void fetch_robots_match(const struct fetch_robots *robots, const char *agent, const char *target,
                         struct fetch_robots_answer *out)
 {
     char room[4096];
     struct base_slice path = upper_escapes(path_of(target), room, sizeof(room));
+    struct base_slice token = token_for(robots, agent);
     const struct rule *best = NULL;
-    bool specific = false;
-    for (uint32_t i = 0; i < robots->agent_count && !specific; i++) {
-        specific = strcasecmp(robots->agents[i].token, agent) == 0;
-    }
-    const char *token = specific ? agent : "*";
     *out = (struct fetch_robots_answer){.allowed = true, .crawl_delay_s = -1};
     uint32_t done = UINT32_MAX; /* one group may name the agent several times */
     for (uint32_t i = 0; i < robots->agent_count; i++) {
         const struct agent *a = &robots->agents[i];
-        if (a->group != done && strcasecmp(a->token, token) == 0) {
+        if (a->group != done && is_named(a, token)) {
             const struct group *group = &robots->groups[a->group];
             done = a->group;
             best = longest_match(robots, group, path, best);
@@ -437,7 +464,9 @@ void fetch_robots_match(const struct fetch_robots *robots, const char *agent, co
                 group->crawl_delay_s >= 0 ? group->crawl_delay_s : out->crawl_delay_s;
         }
     }
-    if (best != NULL) {
+    bool is_robots =
+        path.len == strlen(ROBOTS_PATH) && memcmp(path.data, ROBOTS_PATH, path.len) == 0;
+    if (best != NULL && !is_robots) {
         out->allowed = best->allow;
         out->line = best->line;
     }

@@ -54,6 +54,32 @@ Test(robots, groups_of_the_same_agent_merge_and_the_token_ignores_case)
     cr_assert(allows(text, "/c"));
 }
 
+Test(robots, who_asks_with_a_version_or_a_digit_is_the_same_agent)
+{
+    const char *text =
+        "User-agent: *\nDisallow: /\nUser-agent: MyBot\nUser-agent: bot42\nAllow: /a\n";
+    const char *const names[] = {"mybot", "MyBot/2.1", "mybot/2.1 (+http://a/)", "bot42", "BOT"};
+    for (size_t i = 0; i < BASE_ARRAY_LEN(names); i++) {
+        cr_expect(ask(text, names[i], "/b").allowed, "%s", names[i]);
+    }
+    const char *const others[] = {"mybots", "my", "mybot-x", "mybot x", "*", "", "42", "/2.1"};
+    for (size_t i = 0; i < BASE_ARRAY_LEN(others); i++) {
+        cr_expect_not(ask(text, others[i], "/b").allowed, "%s", others[i]);
+    }
+    cr_expect_not(
+        ask("User-agent: 360bot\nAllow: /\nUser-agent: *\nDisallow: /\n", "", "/").allowed);
+}
+
+Test(robots, the_file_itself_is_allowed)
+{
+    const char *text = "User-agent: *\nDisallow: /\n";
+    cr_expect(ask(text, "x", "http://a/robots.txt").allowed);
+    cr_expect_eq(ask(text, "x", "/robots.txt").line, 0);
+    cr_expect_not(allows(text, "/robots.txt?x"));
+    cr_expect_not(allows(text, "/robots.txt/"));
+    cr_expect_not(allows(text, "/a/robots.txt"));
+}
+
 Test(robots, a_group_of_its_own_hides_the_group_of_all)
 {
     const char *text = "User-agent: *\nDisallow: /\nUser-agent: gleaner\nAllow: /\n";
