@@ -8,7 +8,13 @@
 #define DNS_KEEP_NS (UINT64_C(300) * BASE_NS_PER_S) /* getaddrinfo tells no time to live */
 #define DNS_FAILED_KEEP_NS (5 * BASE_NS_PER_S)
 #define ROBOTS_KEEP_NS (UINT64_C(24) * 3600 * BASE_NS_PER_S)
-#define ROBOTS_5XX_KEEP_NS (60 * BASE_NS_PER_S)
+/* A server that fails is asked again after a second, then after twice as long each time: a restart
+ * of the site must not cost its pages, whose attempts are few. */
+#define ROBOTS_5XX_FIRST_NS (1 * BASE_NS_PER_S)
+#define ROBOTS_5XX_DOUBLINGS 6 /* 64 s */
+/* So often in a row "too many requests" is an answer for the pages, too, and their attempts count:
+ * until then they wait. A site that refuses us for good would be asked for ever. */
+#define ROBOTS_THROTTLED_MOST 3
 /* A host that cannot be reached is asked again soon: its pages' retries bring their own back-off.
  */
 #define ROBOTS_FAILED_KEEP_NS (1 * BASE_NS_PER_S)
@@ -188,7 +194,9 @@ void fetch_gate_refuse_robots(struct fetch_thread *t, struct fetch_host *host,
     struct fetch_gate *gate = &host->gates[is_tls(job->url)];
     if (gate->state == GATE_SHUT) {
         struct fetch_box *box = fetch_box_take(t->engine->results);
-        if (box != NULL && gate->shut_class == FETCH_THROTTLED) {
+        bool is_answer = gate->shut_class == FETCH_THROTTLED || gate->shut_class == FETCH_ROBOTS;
+        if (box != NULL && is_answer && gate->until_ns > t->now_ns) {
+            /* Earlier nobody is asked, and the attempt would be wasted. */
             box->result.retry_after_ms = (gate->until_ns - t->now_ns) / BASE_NS_PER_MS + 1;
         }
         fetch_job_finish(t, job, box, gate->shut_class, gate->shut_status, "%s",
@@ -280,6 +288,56 @@ static void read_crawl_delay(struct fetch_thread *t, struct fetch_host *host,
     }
 }
 
+static uint64_t keep_ns_of(const struct fetch_gate *gate, const struct fetch_robots_message *m)
+{
+    if (gate->state == GATE_OPEN) {
+        return ROBOTS_KEEP_NS;
+    }
+    if (m->retry_after_ms > 0) {
+        return m->retry_after_ms * BASE_NS_PER_MS;
+    }
+    if (m->fetch_class != FETCH_ROBOTS) {
+        return ROBOTS_FAILED_KEEP_NS;
+    }
+    uint32_t doublings = gate->shut_count - 1;
+    return ROBOTS_5XX_FIRST_NS << (doublings < ROBOTS_5XX_DOUBLINGS ? doublings
+                                                                    : ROBOTS_5XX_DOUBLINGS);
+}
+
+/* Status 0 says that nobody answered for the page: it is postponed, and no attempt is counted. */
+static int shut_status_of(const struct fetch_gate *gate, const struct fetch_robots_message *m)
+{
+    bool is_answer = m->fetch_class == FETCH_ROBOTS || (m->fetch_class == FETCH_THROTTLED &&
+                                                        gate->shut_count >= ROBOTS_THROTTLED_MOST);
+    return is_answer ? m->http_status : 0;
+}
+
+/* A throttled host is held until its robots.txt is asked for again: nobody else would tell these.
+ */
+static void refuse_queued(struct fetch_thread *t, struct fetch_host *host,
+                          struct fetch_queue *queue, bool tls)
+{
+    struct fetch_queue kept = {0};
+    struct fetch_job *job;
+    while ((job = fetch_queue_pop(queue)) != NULL) {
+        if (job->is_robots || job->ignore_robots || is_tls(job->url) != tls) {
+            fetch_queue_push(&kept, job);
+            continue;
+        }
+        atomic_fetch_sub_explicit(&t->queued, 1, memory_order_relaxed);
+        t->awaited -= job->waiter != NULL;
+        fetch_gate_refuse_robots(t, host, job);
+    }
+    *queue = kept;
+}
+
+int fetch_gate_throttled_status(const struct fetch_host *host, const struct fetch_job *job)
+{
+    const struct fetch_gate *gate = &host->gates[is_tls(job->url)];
+    bool is_meant = !job->is_robots && !job->ignore_robots;
+    return is_meant && gate->shut_class == FETCH_THROTTLED ? gate->shut_status : 0;
+}
+
 void fetch_gate_on_robots(struct fetch_thread *t, struct fetch_robots_message *m)
 {
     struct fetch_host *host = fetch_host_find(t, m->key, false);
@@ -291,16 +349,18 @@ void fetch_gate_on_robots(struct fetch_thread *t, struct fetch_robots_message *m
     fetch_robots_free(&gate->robots);
     gate->state = m->fetch_class == FETCH_OK ? GATE_OPEN : GATE_SHUT;
     gate->shut_class = m->fetch_class;
-    gate->shut_status = m->fetch_class == FETCH_ROBOTS ? m->http_status : 0;
+    gate->shut_count = gate->state == GATE_OPEN ? 0 : gate->shut_count + 1;
+    gate->shut_status = shut_status_of(gate, m);
     gate->robots = m->robots;
     m->robots = NULL;
     set_text(&gate->reason, m->reason);
-    gate->until_ns = t->now_ns + (gate->state == GATE_OPEN ? ROBOTS_KEEP_NS
-                                  : m->retry_after_ms > 0  ? m->retry_after_ms * BASE_NS_PER_MS
-                                  : m->fetch_class == FETCH_ROBOTS ? ROBOTS_5XX_KEEP_NS
-                                                                   : ROBOTS_FAILED_KEEP_NS);
+    gate->until_ns = t->now_ns + keep_ns_of(gate, m);
     host->waits_robots = false;
     read_crawl_delay(t, host, gate);
+    if (gate->shut_class == FETCH_THROTTLED && gate->shut_status != 0) {
+        refuse_queued(t, host, &host->urgent, m->tls);
+        refuse_queued(t, host, &host->queue, m->tls);
+    }
     fetch_gate_message_free(m);
     fetch_host_place(t, host);
 }

@@ -257,6 +257,7 @@ struct fetch_gate {
     enum fetch_gate_state state;
     enum fetch_class shut_class; /* of GATE_SHUT: how its pages fail */
     int shut_status;
+    uint32_t shut_count;         /* answers in a row that shut it */
     uint64_t until_ns;           /* asked again after this */
     struct fetch_robots *robots; /* of GATE_OPEN; NULL = everything is allowed */
     char *reason;
@@ -499,6 +500,8 @@ enum fetch_pass fetch_gate_robots(struct fetch_thread *thread, struct fetch_host
 /** Fail a job that robots.txt forbids. */
 void fetch_gate_refuse_robots(struct fetch_thread *thread, struct fetch_host *host,
                               struct fetch_job *job);
+/** 0, or what robots.txt answered when it was "too many requests" too often: see fetch_gate.c. */
+int fetch_gate_throttled_status(const struct fetch_host *host, const struct fetch_job *job);
 /** Fail a job of a host whose address is not to be had. */
 void fetch_gate_refuse_address(struct fetch_thread *thread, struct fetch_host *host,
                                struct fetch_job *job);

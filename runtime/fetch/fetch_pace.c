@@ -76,7 +76,7 @@ void fetch_host_return_held(struct fetch_thread *t, struct fetch_host *host)
         if (box != NULL) {
             box->result.retry_after_ms = box->result.hold_ms = rest_ms;
         }
-        fetch_job_finish(t, job, box, FETCH_THROTTLED, 0,
+        fetch_job_finish(t, job, box, FETCH_THROTTLED, fetch_gate_throttled_status(host, job),
                          "%s asked for a pause of %llu s; not requested before that", host->key,
                          (unsigned long long)(rest_ms + 999) / 1000);
     }

@@ -86,6 +86,29 @@ Test(robots_gate, a_server_error_forbids_everything_for_now)
     cr_assert(fetch_class_is_retryable(FETCH_ROBOTS, 503));
 }
 
+/* A restart of the site: attempts are few, so none may be spent while nobody is asked. */
+Test(robots_gate, a_server_error_is_asked_about_again_soon)
+{
+    uint64_t wait_ms = 0;
+    http_fixture_robots(&rig.http, 0, "503", "");
+    rig_engine(&rig);
+    for (unsigned before = 0; before < 2;) {
+        struct fetch_result *r = rig_fetch(&rig, rig_url(&rig, 0, "/ok"));
+        cr_assert_eq(r->fetch_class, FETCH_ROBOTS, "%s", r->reason);
+        wait_ms = r->retry_after_ms;
+        cr_assert(wait_ms > 0 && wait_ms <= (asked(0) < 2 ? 1001 : 2001));
+        fetch_result_free(&r);
+        before = asked(0);
+    }
+    http_fixture_robots(&rig.http, 0, "404", "");
+    struct fetch_result *r;
+    while ((r = rig_fetch(&rig, rig_url(&rig, 0, "/ok")))->fetch_class == FETCH_ROBOTS) {
+        fetch_result_free(&r);
+    }
+    cr_assert_eq(r->fetch_class, FETCH_OK, "%s", r->reason);
+    fetch_result_free(&r);
+}
+
 Test(robots_gate, a_host_that_cannot_be_reached_says_so_itself)
 {
     http_fixture_robots(&rig.http, 0, "reset", "");
@@ -113,6 +136,41 @@ Test(robots_gate, too_many_requests_holds_the_host)
     cr_assert_gt(r->retry_after_ms, 500000);
     fetch_result_free(&r);
     cr_assert_eq(http_fixture_log(&rig.http, rig.http.ports[0], entries, 200), 1);
+}
+
+/* The crawl would go on for ever: nothing came back for the page, which waited for the host's hold,
+ * and then for the next robots.txt. */
+Test(robots_gate, too_many_requests_without_end_is_an_answer_for_the_pages)
+{
+    http_fixture_robots(&rig.http, 0, "429", "1");
+    rig_engine(&rig);
+    rig_submit(&rig, rig_url(&rig, 0, "/ok"), NULL);
+    rig_submit(&rig, rig_url(&rig, 0, "/other"), NULL);
+    for (int i = 0; i < 2; i++) {
+        struct fetch_result *r = rig_take(&rig);
+        cr_assert_eq(r->fetch_class, FETCH_THROTTLED, "%s", r->reason);
+        cr_assert_eq(r->http_status, 429);
+        cr_assert_gt(r->retry_after_ms, 0);
+        fetch_result_free(&r);
+    }
+    cr_assert_eq(asked(0), 3);
+}
+
+Test(robots_gate, what_is_handed_back_of_such_a_host_has_its_status)
+{
+    int status = 0;
+    http_fixture_robots(&rig.http, 0, "429", "1");
+    rig.options.max_hold_ms = 1;
+    rig_engine(&rig);
+    for (unsigned before = 0; before < 4;) {
+        struct fetch_result *r = rig_fetch(&rig, rig_url(&rig, 0, "/ok"));
+        cr_assert_eq(r->fetch_class, FETCH_THROTTLED, "%s", r->reason);
+        cr_assert(r->http_status == 0 || asked(0) >= 3);
+        status = r->http_status;
+        fetch_result_free(&r);
+        before = asked(0);
+    }
+    cr_assert_eq(status, 429);
 }
 
 Test(robots_gate, redirects_are_followed_across_hosts)
