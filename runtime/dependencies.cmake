@@ -21,6 +21,7 @@ add_library(dep::mongoc ALIAS PkgConfig::DEP_mongoc)
 # liburcu, memb flavour; inline small functions only (LGPL's allowance for other licences).
 gleaner_dependency(urcu liburcu)
 gleaner_dependency(curl libcurl)
+gleaner_dependency(idn2 libidn2)
 gleaner_dependency(sqlite sqlite3)
 gleaner_dependency(microhttpd libmicrohttpd)
 gleaner_dependency(cyaml libcyaml)

@@ -3,32 +3,17 @@
  * @file fetch.h
  * The door of runtime/fetch: event-driven HTTP. Fetcher threads (one libcurl multi handle each) run
  * thousands of transfers; callers submit requests and take results. Limits, robots.txt, politeness,
- * the address guard, redirects; and the room's pure helpers: URLs, charsets.
+ * the address guard, redirects; and the room's pure helpers: robots.txt, sitemaps, charsets.
  */
 #ifndef FETCH_H
 #define FETCH_H
 
 #include "base.h"
 #include "sync.h"
+#include "url.h"
 
-/* ---- URLs (WHATWG, by lexbor) --------------------------------------------------------------- */
+/* ---- URLs (links are resolved by runtime/url) ------------------------------------------------ */
 
-/* A parser with reusable memory. One per thread. */
-struct fetch_url_parser;
-GLEANER_MUST_CHECK enum gleaner_status fetch_url_parser_create(struct fetch_url_parser **out);
-void fetch_url_parser_destroy(struct fetch_url_parser **parser);
-/** Set the base for the following resolves (the page's address or its <base href>). */
-GLEANER_MUST_CHECK enum gleaner_status fetch_url_set_base(struct fetch_url_parser *parser,
-                                                          const char *base, size_t len);
-/**
- * Resolve href against the base, drop the fragment, serialise. Only http and https.
- * *out is valid until the next call on this parser.
- * Errors: GLEANER_E_INVALID no URL; GLEANER_E_UNSUPPORTED another scheme (javascript:, data:,
- * mailto:).
- */
-GLEANER_MUST_CHECK enum gleaner_status fetch_url_resolve(struct fetch_url_parser *parser,
-                                                         const char *href, size_t len,
-                                                         struct base_slice *out);
 /* Parts of a normalised http(s) URL: slices into it. */
 struct fetch_url_parts {
     struct base_slice scheme, host, port, path, query; /* port "" = the scheme's own */

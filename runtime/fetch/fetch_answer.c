@@ -159,8 +159,8 @@ static void finish_redirect(struct fetch_transfer *x, int status)
     const char *location = field(x->box, FIELD_LOCATION);
     uint32_t most =
         job->is_robots ? FETCH_ROBOTS_MAX_REDIRECTS : x->thread->engine->options.max_redirects;
-    if (fetch_url_set_base(x->thread->urls, job->url, strlen(job->url)) != GLEANER_OK ||
-        fetch_url_resolve(x->thread->urls, location, strlen(location), &target) != GLEANER_OK) {
+    if (url_set_base(x->thread->urls, job->url, strlen(job->url)) != GLEANER_OK ||
+        url_resolve(x->thread->urls, location, strlen(location), &target) != GLEANER_OK) {
         snprintf(text, sizeof(text), "%s redirects to something that is no http or https address",
                  x->host->key);
         finish(x, FETCH_BAD_URL, status, text);

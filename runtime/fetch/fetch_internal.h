@@ -19,14 +19,6 @@
 
 /* ---- pure helpers --------------------------------------------------------------------------- */
 
-/**
- * Append the path from[0..) with escapes and without dot segments. `to` stands behind a slash of
- * the path, `root` on its first one; there is room for three bytes per byte. Returns the new end;
- * *from moves to the '?', the '#' or the end.
- */
-char *fetch_url_put_path(char *to, const char *root, const char **from, const char *end);
-/** Append the query from its '?' up to the '#' or the end, with escapes. */
-char *fetch_url_put_query(char *to, const char *from, const char *end);
 bool fetch_guard_allows_socket(const struct fetch_guard *guard, const struct sockaddr *address);
 /** Milliseconds from now, capped at an hour; 0 for none, a past date or nonsense. */
 uint64_t fetch_parse_retry_after(const char *value, size_t len, int64_t wall_ms);
@@ -378,7 +370,7 @@ struct fetch_thread {
     struct fetch_box *done_head, *done_tail;
     uint32_t done_count;
     uint32_t awaited; /* queued jobs that somebody waits for */
-    struct fetch_url_parser *urls;
+    struct url_parser *urls;
     uint64_t next_lookup_serial;
     uint64_t seen_generation; /* of engine->generation */
     bool draining;

@@ -42,8 +42,7 @@ bool sitemap_add(struct sitemap_builder *builder, struct sitemap_list *list, con
 {
     struct base_slice url, link = trim(text, text + len);
     enum gleaner_status status =
-        link.len == 0 ? GLEANER_E_INVALID
-                      : fetch_url_resolve(builder->parser, link.data, link.len, &url);
+        link.len == 0 ? GLEANER_E_INVALID : url_resolve(builder->parser, link.data, link.len, &url);
     if (status == GLEANER_E_NOMEM) {
         builder->failed = true;
         return false;
@@ -222,7 +221,7 @@ enum gleaner_status fetch_sitemap_parse(const char *body, size_t len, const char
     *out = NULL;
     struct fetch_sitemap *sitemap = calloc(1, sizeof(*sitemap));
     enum gleaner_status status =
-        sitemap != NULL ? fetch_url_parser_create(&builder.parser) : GLEANER_E_NOMEM;
+        sitemap != NULL ? url_parser_create(&builder.parser) : GLEANER_E_NOMEM;
     if (status != GLEANER_OK) {
         free(sitemap);
         return status;
@@ -231,7 +230,7 @@ enum gleaner_status fetch_sitemap_parse(const char *body, size_t len, const char
     base_keyset_init(&builder.urls.seen, SITEMAP_MAX_URLS);
     base_keyset_init(&builder.sitemaps.seen, SITEMAP_MAX_URLS);
     if (url != NULL && url[0] != '\0') {
-        status = fetch_url_set_base(builder.parser, url, strlen(url));
+        status = url_set_base(builder.parser, url, strlen(url));
     }
     if (status == GLEANER_OK) {
         status = read_body(&builder, (struct base_slice){body, len});
@@ -244,7 +243,7 @@ enum gleaner_status fetch_sitemap_parse(const char *body, size_t len, const char
     builder.urls.items = builder.sitemaps.items = NULL;
     list_fini(&builder.urls);
     list_fini(&builder.sitemaps);
-    fetch_url_parser_destroy(&builder.parser);
+    url_parser_destroy(&builder.parser);
     if (status != GLEANER_OK) {
         fetch_sitemap_free(&sitemap);
     }

@@ -16,7 +16,7 @@ struct sitemap_list {
 
 struct sitemap_builder {
     struct base_arena *arena; /* of the result */
-    struct fetch_url_parser *parser;
+    struct url_parser *parser;
     struct sitemap_list urls, sitemaps;
     bool is_cut;
     bool failed; /* out of memory */

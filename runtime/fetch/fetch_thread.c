@@ -332,8 +332,7 @@ enum gleaner_status fetch_thread_create(struct fetch_engine *engine, struct fetc
     t->buckets = calloc(t->bucket_count, sizeof(struct fetch_host *));
     t->seen_generation = atomic_load_explicit(&engine->generation, memory_order_relaxed);
     if (t->sockets == NULL || t->buckets == NULL || !open_descriptors(t) || !make_multi(t) ||
-        sync_mpsc_create(&t->inbox) != GLEANER_OK ||
-        fetch_url_parser_create(&t->urls) != GLEANER_OK) {
+        sync_mpsc_create(&t->inbox) != GLEANER_OK || url_parser_create(&t->urls) != GLEANER_OK) {
         fetch_thread_destroy(&t);
         return GLEANER_E_NOMEM;
     }
@@ -391,7 +390,7 @@ void fetch_thread_destroy(struct fetch_thread **thread)
         discard_inbox(t);
         sync_mpsc_destroy(&t->inbox);
     }
-    fetch_url_parser_destroy(&t->urls);
+    url_parser_destroy(&t->urls);
     fetch_timers_fini(&t->timers);
     free(t->sockets);
     free(t->buckets);

@@ -353,13 +353,13 @@ void work_read_last(struct work *work, struct admin_figures *out)
 enum gleaner_status work_normalise_url(const char *text, char *out, size_t out_size,
                                        struct base_error *error)
 {
-    struct fetch_url_parser *parser = NULL;
+    struct url_parser *parser = NULL;
     struct base_slice url = {0};
-    enum gleaner_status status = fetch_url_parser_create(&parser);
+    enum gleaner_status status = url_parser_create(&parser);
     if (status != GLEANER_OK) {
         return base_error_set(error, status, "no memory for a URL parser");
     }
-    status = fetch_url_resolve(parser, text, strlen(text), &url);
+    status = url_resolve(parser, text, strlen(text), &url);
     if (status == GLEANER_E_UNSUPPORTED) {
         status = base_error_set(error, GLEANER_E_INVALID,
                                 "'%s': only http:// and https:// can be fetched", text);
@@ -374,6 +374,6 @@ enum gleaner_status work_normalise_url(const char *text, char *out, size_t out_s
         memcpy(out, url.data, url.len);
         out[url.len] = '\0';
     }
-    fetch_url_parser_destroy(&parser);
+    url_parser_destroy(&parser);
     return status;
 }

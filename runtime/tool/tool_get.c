@@ -45,17 +45,17 @@ void tool_client_close(struct tool_client **client)
 enum gleaner_status tool_normalise(const char *text, struct base_buffer *out,
                                    struct base_error *error)
 {
-    struct fetch_url_parser *parser = NULL;
+    struct url_parser *parser = NULL;
     struct base_slice url = {0};
-    enum gleaner_status status = fetch_url_parser_create(&parser);
+    enum gleaner_status status = url_parser_create(&parser);
     if (status == GLEANER_OK) {
-        status = fetch_url_resolve(parser, text, strlen(text), &url);
+        status = url_resolve(parser, text, strlen(text), &url);
     }
     if (status == GLEANER_OK) {
         base_buffer_reset(out, 65536);
         status = base_buffer_append(out, url.data, url.len) ? GLEANER_OK : GLEANER_E_NOMEM;
     }
-    fetch_url_parser_destroy(&parser);
+    url_parser_destroy(&parser);
     if (status == GLEANER_E_NOMEM) {
         return base_error_set(error, status, "no memory");
     }

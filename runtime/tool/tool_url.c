@@ -5,18 +5,17 @@
 
 /* Resolve href against base; NULL or "" = there is none. A base of another scheme is a base all the
  * same: an absolute link on such a page is good, a relative one leads to no http(s) URL. */
-static enum gleaner_status resolve(struct fetch_url_parser *parser, const char *base,
-                                   size_t base_len, const char *href, size_t href_len,
-                                   struct base_slice *out)
+static enum gleaner_status resolve(struct url_parser *parser, const char *base, size_t base_len,
+                                   const char *href, size_t href_len, struct base_slice *out)
 {
     enum gleaner_status status = GLEANER_OK;
     bool is_foreign = false;
     if (base != NULL) {
-        status = fetch_url_set_base(parser, base, base_len);
+        status = url_set_base(parser, base, base_len);
         is_foreign = status == GLEANER_E_UNSUPPORTED;
     }
     if (status == GLEANER_OK || is_foreign) {
-        status = fetch_url_resolve(parser, href, href_len, out);
+        status = url_resolve(parser, href, href_len, out);
     }
     return is_foreign && status == GLEANER_E_INVALID ? GLEANER_E_UNSUPPORTED : status;
 }
@@ -42,9 +41,9 @@ static json_t *answer(void *ctx, const json_t *question)
         return tool_error("\"href\" (text) is wanted, and \"base\" (text or null)");
     }
     /* A parser of its own for each line: no answer depends on the lines before. */
-    struct fetch_url_parser *parser = NULL;
+    struct url_parser *parser = NULL;
     struct base_slice url = {0};
-    enum gleaner_status status = fetch_url_parser_create(&parser);
+    enum gleaner_status status = url_parser_create(&parser);
     if (status == GLEANER_OK) {
         status = resolve(parser, json_string_value(base), json_string_length(base),
                          json_string_value(href), json_string_length(href), &url);
@@ -52,7 +51,7 @@ static json_t *answer(void *ctx, const json_t *question)
     json_t *result = status == GLEANER_OK
                          ? json_pack("{s:o}", "url", tool_text_of(url.data, url.len))
                          : tool_error("%s", explain(status));
-    fetch_url_parser_destroy(&parser);
+    url_parser_destroy(&parser);
     return result;
 }
 
@@ -111,15 +110,15 @@ int tool_url(const struct tool_options *options)
         return tool_fail(options, TOOL_USAGE, "two addresses are wanted: gleaner url BASE HREF");
     }
     const char *base = options->operands[0], *href = options->operands[1];
-    struct fetch_url_parser *parser = NULL;
+    struct url_parser *parser = NULL;
     struct base_slice url = {0};
-    enum gleaner_status status = fetch_url_parser_create(&parser);
+    enum gleaner_status status = url_parser_create(&parser);
     if (status == GLEANER_OK) {
         status = resolve(parser, base, strlen(base), href, strlen(href), &url);
     }
     int code = status == GLEANER_OK
                    ? show(options, base, href, url)
                    : tool_fail(options, TOOL_NO, "'%s' on '%s': %s", href, base, explain(status));
-    fetch_url_parser_destroy(&parser);
+    url_parser_destroy(&parser);
     return code;
 }

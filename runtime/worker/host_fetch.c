@@ -13,7 +13,7 @@ void host_fetch_reset(struct gleaner_task *task, bool is_end)
     fetch_result_free(&task->fetched);
     task->fetch_count = 0;
     if (is_end) {
-        fetch_url_parser_destroy(&task->urls);
+        url_parser_destroy(&task->urls);
     }
 }
 
@@ -28,12 +28,12 @@ static enum gleaner_status resolve(struct gleaner_task *task, const char *url, s
                                    struct base_slice *out)
 {
     const char *base = task->held->job.url;
-    if (task->urls == NULL && fetch_url_parser_create(&task->urls) != GLEANER_OK) {
+    if (task->urls == NULL && url_parser_create(&task->urls) != GLEANER_OK) {
         return GLEANER_E_NOMEM;
     }
-    enum gleaner_status status = fetch_url_set_base(task->urls, base, strlen(base));
+    enum gleaner_status status = url_set_base(task->urls, base, strlen(base));
     if (status == GLEANER_OK) {
-        status = fetch_url_resolve(task->urls, url, len, out);
+        status = url_resolve(task->urls, url, len, out);
     }
     return status == GLEANER_OK || status == GLEANER_E_NOMEM ? status : GLEANER_E_INVALID;
 }

@@ -122,8 +122,8 @@ struct gleaner_task {
     struct gleaner_client client;
     bool has_client;
 
-    struct fetch_url_parser *urls; /* made when something is fetched */
-    struct fetch_result *fetched;  /* of the last one; NULL = none */
+    struct url_parser *urls;      /* made when something is fetched */
+    struct fetch_result *fetched; /* of the last one; NULL = none */
     uint32_t fetch_count;
 };
 #define TASK_MAGIC UINT32_C(0x6c74736b)

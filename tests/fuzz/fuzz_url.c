@@ -19,13 +19,13 @@ static void check_parts(const char *url, size_t len)
 
 static void check_fixed(const char *url)
 {
-    struct fetch_url_parser *parser;
+    struct url_parser *parser;
     struct base_slice out;
-    FUZZ_CHECK(fetch_url_parser_create(&parser) == GLEANER_OK);
-    FUZZ_CHECK(fetch_url_set_base(parser, "http://other.test/", 18) == GLEANER_OK);
-    FUZZ_CHECK(fetch_url_resolve(parser, url, strlen(url), &out) == GLEANER_OK);
+    FUZZ_CHECK(url_parser_create(&parser) == GLEANER_OK);
+    FUZZ_CHECK(url_set_base(parser, "http://other.test/", 18) == GLEANER_OK);
+    FUZZ_CHECK(url_resolve(parser, url, strlen(url), &out) == GLEANER_OK);
     FUZZ_CHECK(out.len == strlen(url) && memcmp(out.data, url, out.len) == 0);
-    fetch_url_parser_destroy(&parser);
+    url_parser_destroy(&parser);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -33,14 +33,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = fuzz_text(data, size);
     char *rest = text;
     const char *base = fuzz_line(&rest);
-    struct fetch_url_parser *parser;
+    struct url_parser *parser;
     struct base_slice out;
-    FUZZ_CHECK(fetch_url_parser_create(&parser) == GLEANER_OK);
-    if (fetch_url_set_base(parser, base, strlen(base)) == GLEANER_OK) {
+    FUZZ_CHECK(url_parser_create(&parser) == GLEANER_OK);
+    if (url_set_base(parser, base, strlen(base)) == GLEANER_OK) {
         /* twice on one parser: its memory is used again */
-        enum gleaner_status first = fetch_url_resolve(parser, rest, strlen(rest), &out);
+        enum gleaner_status first = url_resolve(parser, rest, strlen(rest), &out);
         FUZZ_CHECK(first != GLEANER_E_NOMEM);
-        if (fetch_url_resolve(parser, rest, size - (size_t)(rest - text), &out) == GLEANER_OK) {
+        if (url_resolve(parser, rest, size - (size_t)(rest - text), &out) == GLEANER_OK) {
             char *url = fuzz_text((const uint8_t *)out.data, out.len);
             FUZZ_CHECK(strlen(url) == out.len && strchr(url, '#') == NULL);
             check_parts(out.data, out.len);
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct fetch_url_parts parts; /* any bytes */
     FUZZ_CHECK(fetch_url_split(text, strlen(text), &parts) != GLEANER_E_INTERNAL);
-    fetch_url_parser_destroy(&parser);
+    url_parser_destroy(&parser);
     free(text);
     return 0;
 }

@@ -2,7 +2,7 @@
 """What a person uses while writing a scraper, and tables run through --batch."""
 import base64, gzip, json, os, rig, subprocess
 
-TABLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fetch", "data")
+TABLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
 PAGE = ('<html lang="en"><title>A page</title><meta name="description" content="About it">'
         '<nav><a href="/n#x">nav</a></nav><p>Some text.</p><img src="i.png"><a href="/n">again</a>')
@@ -24,13 +24,13 @@ class Tools(rig.Case):
         return answers
 
     def test_the_robots_table_has_the_decisions_of_the_table(self):
-        with open(f"{TABLES}/google_robotstxt.json") as f:
+        with open(f"{TABLES}/fetch/data/google_robotstxt.json") as f:
             cases = json.load(f)
         answers = self.batch("robots", [{k: c[k] for k in ("robots", "robots_b64", "agent", "url") if k in c} for c in cases])
         self.assertEqual([c["id"] for c, a in zip(cases, answers) if a.get("allowed") != c["allowed"]], [])
 
     def test_the_url_table_has_the_addresses_of_the_table(self):
-        with open(f"{TABLES}/url_table.txt") as f:
+        with open(f"{TABLES}/url/data/url_table.txt") as f:
             rows = [line.rstrip("\n").split("\t") for line in f if line.count("\t") == 2 and "\\" not in line]
         self.assertGreater(len(rows), 100)
         answers = self.batch("url", [{"base": base or None, "href": href} for base, href, _ in rows])

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch.h"
+#include "url.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct fetch_url_parser *parser;
+static struct url_parser *parser;
 
 static void open_parser(void)
 {
-    cr_assert_eq(fetch_url_parser_create(&parser), GLEANER_OK);
+    cr_assert_eq(url_parser_create(&parser), GLEANER_OK);
 }
 
 static void close_parser(void)
 {
-    fetch_url_parser_destroy(&parser);
+    url_parser_destroy(&parser);
     cr_assert_null(parser);
 }
 
@@ -22,13 +22,13 @@ TestSuite(url, .init = open_parser, .fini = close_parser);
 
 static enum gleaner_status resolve(const char *href, struct base_slice *out)
 {
-    return fetch_url_resolve(parser, href, strlen(href), out);
+    return url_resolve(parser, href, strlen(href), out);
 }
 
 static void expect(const char *base, const char *href, const char *answer)
 {
     struct base_slice out;
-    cr_assert_eq(fetch_url_set_base(parser, base, strlen(base)), GLEANER_OK);
+    cr_assert_eq(url_set_base(parser, base, strlen(base)), GLEANER_OK);
     enum gleaner_status status = resolve(href, &out);
     cr_expect_eq(status, GLEANER_OK, "%s on %s", href, base);
     cr_expect(status == GLEANER_OK && base_slice_equal(out, base_slice_of(answer)),
@@ -62,8 +62,8 @@ static bool agrees(char *line)
     *answer++ = '\0';
     answer[strcspn(answer, "\n")] = '\0';
     size_t base_len = unescape(base), len = unescape(href), answer_len = unescape(answer);
-    cr_assert_eq(fetch_url_set_base(parser, base, base_len), GLEANER_OK);
-    enum gleaner_status status = fetch_url_resolve(parser, href, len, &out);
+    cr_assert_eq(url_set_base(parser, base, base_len), GLEANER_OK);
+    enum gleaner_status status = url_resolve(parser, href, len, &out);
     bool same = answer[0] == '-'   ? status == GLEANER_E_INVALID
                 : answer[0] == '!' ? status == GLEANER_E_UNSUPPORTED
                                    : status == GLEANER_OK && out.len == answer_len &&
@@ -109,17 +109,15 @@ Test(url, what_was_resolved_once_stays_as_it_is)
     base_random_init(&random, 3986);
     for (int i = 0; i < 100000; i++) {
         struct base_slice once, twice;
-        struct fetch_url_parts parts;
         char href[256] = "", copy[1024];
         for (uint64_t n = base_random_below(&random, 8); n > 0; n--) {
             strcat(href, pieces[base_random_below(&random, BASE_ARRAY_LEN(pieces))]);
         }
-        cr_assert_eq(fetch_url_set_base(parser, "http://example.org/a/b?q", 24), GLEANER_OK);
+        cr_assert_eq(url_set_base(parser, "http://example.org/a/b?q", 24), GLEANER_OK);
         if (resolve(href, &once) != GLEANER_OK) {
             continue;
         }
         memcpy(copy, once.data, once.len + 1);
-        cr_assert_eq(fetch_url_split(copy, once.len, &parts), GLEANER_OK, "%s", copy);
         cr_assert_eq(resolve(copy, &twice), GLEANER_OK, "%s", copy);
         cr_assert(base_slice_equal(base_slice_of(copy), twice), "%s became %s", copy, twice.data);
     }
@@ -142,43 +140,13 @@ Test(url, other_schemes_are_told_from_nonsense)
     static const char *const others[] = {"javascript:void(0)", "data:text/html,x", "mailto:a@b.c",
                                          "ftp://x/y", "tel:+49"};
     struct base_slice out;
-    cr_assert_eq(fetch_url_set_base(parser, "http://a/", 9), GLEANER_OK);
+    cr_assert_eq(url_set_base(parser, "http://a/", 9), GLEANER_OK);
     for (size_t i = 0; i < BASE_ARRAY_LEN(others); i++) {
         cr_assert_eq(resolve(others[i], &out), GLEANER_E_UNSUPPORTED, "%s", others[i]);
     }
     cr_assert_eq(resolve("http://", &out), GLEANER_E_INVALID);
     cr_assert_eq(resolve("http://a:99999/", &out), GLEANER_E_INVALID);
-    cr_assert_eq(fetch_url_set_base(parser, "ftp://a/", 8), GLEANER_E_UNSUPPORTED);
+    cr_assert_eq(url_set_base(parser, "ftp://a/", 8), GLEANER_E_UNSUPPORTED);
     cr_assert_eq(resolve("relative", &out), GLEANER_E_INVALID);
     cr_assert_eq(resolve("http://a/b", &out), GLEANER_OK);
-}
-
-Test(url, parts_are_slices_of_the_url)
-{
-    struct fetch_url_parts p;
-    const char *url = "https://user:pw@example.org:8443/a/b?c=d#e";
-    cr_assert_eq(fetch_url_split(url, strlen(url), &p), GLEANER_OK);
-    cr_assert(base_slice_equal(p.scheme, base_slice_of("https")));
-    cr_assert(base_slice_equal(p.host, base_slice_of("example.org")));
-    cr_assert(base_slice_equal(p.port, base_slice_of("8443")));
-    cr_assert(base_slice_equal(p.path, base_slice_of("/a/b")));
-    cr_assert(base_slice_equal(p.query, base_slice_of("c=d")));
-    cr_assert_eq(p.origin.len, 0, "a slice cannot leave the credentials out");
-    url = "http://[::1]/";
-    cr_assert_eq(fetch_url_split(url, strlen(url), &p), GLEANER_OK);
-    cr_assert(base_slice_equal(p.host, base_slice_of("[::1]")));
-    cr_assert_eq(p.port.len, 0);
-    cr_assert(base_slice_equal(p.origin, base_slice_of("http://[::1]")));
-}
-
-Test(url, what_is_no_normalised_url_has_no_parts)
-{
-    static const char *const bad[] = {"",          "http:",         "http://",      "http:///x",
-                                      "ftp://a/b", "http://a b/",   "http://a/b c", "http://a",
-                                      "x",         "http://a\\b/",  "http://:80/",  "http://a:1:2/",
-                                      "//a/b",     "http://[::1/x", "HTTP://a/",    "http://a/\n"};
-    struct fetch_url_parts p;
-    for (size_t i = 0; i < BASE_ARRAY_LEN(bad); i++) {
-        cr_expect_neq(fetch_url_split(bad[i], strlen(bad[i]), &p), GLEANER_OK, "%s", bad[i]);
-    }
 }

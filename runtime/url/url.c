@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Links to absolute URLs (WHATWG). lexbor does the authority (host, IDNA, port, credentials), once
- * per origin. Path and query are ours (fetch_url_path.c): a page has forty links, most to its own
- * host; and lexbor 3.0.1 loses the '?' of "..?q", an empty segment before a final dot segment, and
- * what follows a '%' that is no escape. tests/fetch/data/url_table.txt holds what another
- * implementation answers. */
-#include "fetch_internal.h"
-#include <lexbor/url/url.h>
+/* Links to absolute URLs (WHATWG). A page has forty links, most to its own host, so an authority is
+ * parsed once; path and query are written behind it. Only what is rare and long is lexbor's
+ * (url_host.c, README.md). tests/url/data/url_table.txt holds what another implementation answers.
+ */
+#include "url_internal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-/* Authorities seen lately, as written and as lexbor serialises them. */
+/* Authorities seen lately, as written and normalised. */
 #define KNOWN_ORIGINS 8
 
 struct origin {
@@ -20,9 +18,8 @@ struct origin {
     size_t len; /* without it */
 };
 
-struct fetch_url_parser {
-    lxb_url_parser_t *parser;
-    lexbor_mraw_t *memory;        /* of one parse; emptied before the next */
+struct url_parser {
+    struct url_lexbor lexbor;
     struct base_buffer base_text; /* normalised, without fragment; empty = no base */
     size_t base_origin_len;       /* scheme://host:port */
     size_t base_path_len;         /* up to the query */
@@ -32,32 +29,28 @@ struct fetch_url_parser {
     size_t known_next;
 };
 
-enum gleaner_status fetch_url_parser_create(struct fetch_url_parser **out)
+enum gleaner_status url_parser_create(struct url_parser **out)
 {
-    struct fetch_url_parser *p = calloc(1, sizeof(*p));
+    struct url_parser *p = calloc(1, sizeof(*p));
     *out = NULL;
     if (p == NULL) {
         return GLEANER_E_NOMEM;
     }
-    p->memory = lexbor_mraw_create();
-    p->parser = lxb_url_parser_create();
-    if (lexbor_mraw_init(p->memory, 8192) != LXB_STATUS_OK ||
-        lxb_url_parser_init(p->parser, p->memory) != LXB_STATUS_OK) {
-        fetch_url_parser_destroy(&p);
+    if (url_lexbor_init(&p->lexbor) != GLEANER_OK) {
+        url_parser_destroy(&p);
         return GLEANER_E_NOMEM;
     }
     *out = p;
     return GLEANER_OK;
 }
 
-void fetch_url_parser_destroy(struct fetch_url_parser **parser)
+void url_parser_destroy(struct url_parser **parser)
 {
-    struct fetch_url_parser *p = *parser;
+    struct url_parser *p = *parser;
     if (p == NULL) {
         return;
     }
-    lxb_url_parser_destroy(p->parser, true);
-    lexbor_mraw_destroy(p->memory, true);
+    url_lexbor_fini(&p->lexbor);
     base_buffer_fini(&p->base_text);
     base_buffer_fini(&p->out);
     base_buffer_fini(&p->clean);
@@ -71,39 +64,19 @@ void fetch_url_parser_destroy(struct fetch_url_parser **parser)
     *parser = NULL;
 }
 
-/* ---- lexbor: authorities and foreign schemes ------------------------------------------------ */
-
-static lxb_status_t append_piece(const lxb_char_t *data, size_t len, void *ctx)
-{
-    return base_buffer_append(ctx, data, len) ? LXB_STATUS_OK : LXB_STATUS_ERROR_MEMORY_ALLOCATION;
-}
-
-static lxb_url_t *parse(struct fetch_url_parser *p, const char *text, size_t len)
-{
-    lexbor_mraw_clean(p->memory);
-    lxb_url_parser_clean(p->parser);
-    return lxb_url_parse(p->parser, NULL, (const lxb_char_t *)text, len);
-}
+/* ---- origins -------------------------------------------------------------------------------- */
 
 /* p->raw ("scheme://authority/") to p->parsed, normalised. */
-static enum gleaner_status parse_authority(struct fetch_url_parser *p)
+static enum gleaner_status parse_origin(struct url_parser *p, bool tls)
 {
-    lxb_url_t *url = parse(p, p->raw.data, p->raw.len);
-    if (url != NULL && url->host.type == LXB_URL_HOST_TYPE_DOMAIN &&
-        memchr(p->raw.data, '%', p->raw.len) != NULL) {
-        /* lexbor 3.0.1 leaves a percent-decoded capital in the host as it is: once more. */
-        base_buffer_reset(&p->parsed, 4096);
-        lxb_url_serialize(url, append_piece, &p->parsed, true);
-        base_buffer_reset(&p->raw, 4096);
-        base_buffer_append(&p->raw, p->parsed.data, p->parsed.len);
-        url = parse(p, p->raw.data, p->raw.len);
-    }
-    if (url == NULL) {
-        return GLEANER_E_INVALID;
-    }
+    size_t scheme_len = tls ? sizeof "https://" - 1 : sizeof "http://" - 1;
+    const char *raw = p->raw.data;
     base_buffer_reset(&p->parsed, 4096);
-    lxb_url_serialize(url, append_piece, &p->parsed, true);
-    return p->parsed.failed || p->raw.failed ? GLEANER_E_NOMEM : GLEANER_OK;
+    base_buffer_append(&p->parsed, raw, scheme_len);
+    enum gleaner_status status =
+        url_put_authority(&p->lexbor, raw + scheme_len, raw + p->raw.len - 1, tls, &p->parsed);
+    base_buffer_append_char(&p->parsed, '/');
+    return status == GLEANER_OK && p->parsed.failed ? GLEANER_E_NOMEM : status;
 }
 
 static char *copy_bytes(const char *from, size_t len)
@@ -116,11 +89,11 @@ static char *copy_bytes(const char *from, size_t len)
     return copy;
 }
 
-static enum gleaner_status add_origin(struct fetch_url_parser *p, const struct origin **out)
+static enum gleaner_status add_origin(struct url_parser *p, bool tls, const struct origin **out)
 {
     size_t raw_len = p->raw.len;
     char *raw = copy_bytes(p->raw.data, raw_len);
-    enum gleaner_status status = raw != NULL ? parse_authority(p) : GLEANER_E_NOMEM;
+    enum gleaner_status status = raw != NULL ? parse_origin(p, tls) : GLEANER_E_NOMEM;
     char *text = status == GLEANER_OK ? copy_bytes(p->parsed.data, p->parsed.len) : NULL;
     if (text == NULL) {
         free(raw);
@@ -135,7 +108,7 @@ static enum gleaner_status add_origin(struct fetch_url_parser *p, const struct o
 }
 
 /* Normalise the authority written in p->raw, through the memory of the last ones. */
-static enum gleaner_status find_origin(struct fetch_url_parser *p, const struct origin **out)
+static enum gleaner_status find_origin(struct url_parser *p, bool tls, const struct origin **out)
 {
     for (size_t i = 0; i < KNOWN_ORIGINS; i++) {
         const struct origin *o = &p->known[i];
@@ -144,7 +117,7 @@ static enum gleaner_status find_origin(struct fetch_url_parser *p, const struct 
             return GLEANER_OK;
         }
     }
-    return add_origin(p, out);
+    return add_origin(p, tls, out);
 }
 
 /* ---- one link ------------------------------------------------------------------------------- */
@@ -156,7 +129,7 @@ static bool is_slash(char c)
 
 /* out = the first `keep` bytes of `prefix`, then path and query of `rest`. `root_len` is the length
  * of the prefix's origin; a prefix with more than that, up to a slash, is a folder. */
-static enum gleaner_status build(struct fetch_url_parser *p, const char *prefix, size_t keep,
+static enum gleaner_status build(struct url_parser *p, const char *prefix, size_t keep,
                                  size_t root_len, const char *rest, const char *end)
 {
     struct base_buffer *out = &p->out;
@@ -167,10 +140,10 @@ static enum gleaner_status build(struct fetch_url_parser *p, const char *prefix,
     char *to = out->data + keep;
     memcpy(out->data, prefix, keep);
     if (rest < end && *rest != '?' && *rest != '#') {
-        to = fetch_url_put_path(to, out->data + root_len, &rest, end);
+        to = url_put_path(to, out->data + root_len, &rest, end);
     }
     if (rest < end && *rest == '?') {
-        to = fetch_url_put_query(to, rest, end);
+        to = url_put_query(to, rest, end);
     }
     *to = '\0';
     out->len = (size_t)(to - out->data);
@@ -178,7 +151,7 @@ static enum gleaner_status build(struct fetch_url_parser *p, const char *prefix,
 }
 
 /* Everything behind the slashes of "scheme://". */
-static enum gleaner_status resolve_authority(struct fetch_url_parser *p, bool tls, const char *rest,
+static enum gleaner_status resolve_authority(struct url_parser *p, bool tls, const char *rest,
                                              const char *end)
 {
     const struct origin *origin = NULL;
@@ -193,7 +166,7 @@ static enum gleaner_status resolve_authority(struct fetch_url_parser *p, bool tl
     base_buffer_append_str(&p->raw, tls ? "https://" : "http://");
     base_buffer_append(&p->raw, rest, (size_t)(path - rest));
     base_buffer_append_char(&p->raw, '/');
-    enum gleaner_status status = p->raw.failed ? GLEANER_E_NOMEM : find_origin(p, &origin);
+    enum gleaner_status status = p->raw.failed ? GLEANER_E_NOMEM : find_origin(p, tls, &origin);
     if (status != GLEANER_OK) {
         return status;
     }
@@ -201,8 +174,7 @@ static enum gleaner_status resolve_authority(struct fetch_url_parser *p, bool tl
     return build(p, origin->text, origin->len + 1, origin->len, path, end);
 }
 
-static enum gleaner_status resolve_relative(struct fetch_url_parser *p, const char *rest,
-                                            const char *end)
+static enum gleaner_status resolve_relative(struct url_parser *p, const char *rest, const char *end)
 {
     const char *base = p->base_text.data;
     size_t origin = p->base_origin_len;
@@ -219,7 +191,7 @@ static enum gleaner_status resolve_relative(struct fetch_url_parser *p, const ch
 }
 
 /* Without C0 controls and spaces around it, and without tabs and newlines in it. */
-static struct base_slice clean_link(struct fetch_url_parser *p, const char *href, size_t len)
+static struct base_slice clean_link(struct url_parser *p, const char *href, size_t len)
 {
     bool dirty = false;
     while (len > 0 && (unsigned char)href[len - 1] <= ' ') {
@@ -260,7 +232,7 @@ static size_t scheme_length(struct base_slice link)
     return 0;
 }
 
-static enum gleaner_status resolve(struct fetch_url_parser *p, const char *href, size_t len)
+static enum gleaner_status resolve(struct url_parser *p, const char *href, size_t len)
 {
     struct base_slice link = clean_link(p, href, len);
     const char *end = link.data + link.len;
@@ -271,7 +243,8 @@ static enum gleaner_status resolve(struct fetch_url_parser *p, const char *href,
     }
     bool tls = scheme == 5;
     if ((scheme != 4 && scheme != 5) || strncasecmp(link.data, "https", scheme) != 0) {
-        return parse(p, link.data, link.len) != NULL ? GLEANER_E_UNSUPPORTED : GLEANER_E_INVALID;
+        return url_lexbor_parse(&p->lexbor, link.data, link.len) != NULL ? GLEANER_E_UNSUPPORTED
+                                                                         : GLEANER_E_INVALID;
     }
     const char *rest = link.data + scheme + 1;
     bool two_slashes = end - rest >= 2 && rest[0] == '/' && rest[1] == '/';
@@ -283,8 +256,7 @@ static enum gleaner_status resolve(struct fetch_url_parser *p, const char *href,
 
 /* ---- the door ------------------------------------------------------------------------------- */
 
-enum gleaner_status fetch_url_set_base(struct fetch_url_parser *parser, const char *base,
-                                       size_t len)
+enum gleaner_status url_set_base(struct url_parser *parser, const char *base, size_t len)
 {
     struct base_buffer *text = &parser->base_text;
     if (text->len == len && len > 0 && memcmp(text->data, base, len) == 0) {
@@ -308,8 +280,13 @@ enum gleaner_status fetch_url_set_base(struct fetch_url_parser *parser, const ch
     return GLEANER_OK;
 }
 
-enum gleaner_status fetch_url_resolve(struct fetch_url_parser *parser, const char *href, size_t len,
-                                      struct base_slice *out)
+void url_forget_base(struct url_parser *parser)
+{
+    base_buffer_reset(&parser->base_text, 65536);
+}
+
+enum gleaner_status url_resolve(struct url_parser *parser, const char *href, size_t len,
+                                struct base_slice *out)
 {
     enum gleaner_status status = resolve(parser, href, len);
     if (status == GLEANER_OK) {

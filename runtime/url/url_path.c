@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Path and query of an http URL (WHATWG): escapes, dot segments. Output goes to a buffer with room
  * for three bytes per byte of input. */
-#include "fetch_internal.h"
+#include "url_internal.h"
 #include <string.h>
 #include <strings.h>
 
@@ -24,6 +24,7 @@ static const unsigned char byte_class[256] = {
     ['?'] = PATH_END,
     ['/'] = PATH_SLASH,
     ['\\'] = PATH_SLASH,
+    ['^'] = PATH_ESCAPE,
     ['`'] = PATH_ESCAPE,
     ['{'] = PATH_ESCAPE,
     ['}'] = PATH_ESCAPE,
@@ -70,7 +71,7 @@ static char *pop_segment(char *to, const char *root)
     return to;
 }
 
-char *fetch_url_put_path(char *to, const char *root, const char **from, const char *end)
+char *url_put_path(char *to, const char *root, const char **from, const char *end)
 {
     const char *at = *from;
     bool slash;
@@ -102,7 +103,7 @@ char *fetch_url_put_path(char *to, const char *root, const char **from, const ch
     return to;
 }
 
-char *fetch_url_put_query(char *to, const char *from, const char *end)
+char *url_put_query(char *to, const char *from, const char *end)
 {
     for (; from < end && (byte_class[(unsigned char)*from] & QUERY_END) == 0; from++) {
         unsigned char c = (unsigned char)*from;
