@@ -25,10 +25,11 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_url_split(const char *url, size_t l
 /* ---- charset -------------------------------------------------------------------------------- */
 
 /**
- * Decode a body to UTF-8: BOM, then HTTP charset, then <meta> in the first 1,024 bytes, then UTF-8
- * if valid and more than ASCII, then a <meta> in the first 64 KiB, then UTF-8 if valid, else
- * windows-1252. Bytes that are UTF-8 already are not copied: *out then points into
- * `body`. Invalid bytes become U+FFFD. *charset gets a static name. `scratch` owns converted bytes.
+ * Decode a body to UTF-8: BOM, then HTTP charset, then <meta> or the XML declaration in the first
+ * 1,024 bytes, then UTF-8 if valid and more than ASCII, then a <meta> in the first 64 KiB, then
+ * UTF-8 if valid, else windows-1252. Bytes that are UTF-8 already are not copied: *out then points
+ * into `body`. Invalid bytes become U+FFFD. *charset gets a static name. `scratch` owns converted
+ * bytes.
  */
 GLEANER_MUST_CHECK enum gleaner_status fetch_decode(const char *body, size_t len,
                                                     const char *content_type,

@@ -47,7 +47,17 @@ static encoding from_content_type(const char *content_type)
     return from_label(name, end);
 }
 
-/* The first <meta> that names a known encoding. Who can read it does not read UTF-16. */
+/* Who could read the name in ASCII does not read UTF-16. */
+static encoding named_in_ascii(encoding found)
+{
+    if (found != NULL &&
+        (found->encoding == LXB_ENCODING_UTF_16BE || found->encoding == LXB_ENCODING_UTF_16LE)) {
+        return lxb_encoding_data(LXB_ENCODING_UTF_8);
+    }
+    return found;
+}
+
+/* The first <meta> that names a known encoding. */
 static encoding from_meta(const char *body, size_t len, size_t limit)
 {
     lxb_html_encoding_t em;
@@ -64,14 +74,44 @@ static encoding from_meta(const char *body, size_t len, size_t limit)
         }
     }
     lxb_html_encoding_destroy(&em, false);
-    if (found != NULL &&
-        (found->encoding == LXB_ENCODING_UTF_16BE || found->encoding == LXB_ENCODING_UTF_16LE)) {
-        return lxb_encoding_data(LXB_ENCODING_UTF_8);
-    }
     if (found != NULL && found->encoding == LXB_ENCODING_X_USER_DEFINED) {
         return lxb_encoding_data(LXB_ENCODING_WINDOWS_1252);
     }
-    return found;
+    return named_in_ascii(found);
+}
+
+static const char *skip_spaces(const char *at, const char *end)
+{
+    while (at < end && (unsigned char)*at <= ' ') {
+        at++;
+    }
+    return at;
+}
+
+/* The XML declaration that an XHTML page begins with ("get an XML encoding" of the standard), also
+ * in UTF-16 without a mark. */
+static encoding from_xml(const char *body, size_t len)
+{
+    if (len >= 6 && memcmp(body, "<\0?\0x\0", 6) == 0) {
+        return lxb_encoding_data(LXB_ENCODING_UTF_16LE);
+    }
+    if (len >= 6 && memcmp(body, "\0<\0?\0x", 6) == 0) {
+        return lxb_encoding_data(LXB_ENCODING_UTF_16BE);
+    }
+    len = len > PRESCAN_BYTES ? PRESCAN_BYTES : len;
+    const char *end = len >= 5 && memcmp(body, "<?xml", 5) == 0 ? memchr(body, '>', len) : NULL;
+    const char *at = end != NULL ? memmem(body, (size_t)(end - body), "encoding", 8) : NULL;
+    at = at != NULL ? skip_spaces(at + 8, end) : end;
+    if (at == end || *at != '=') {
+        return NULL;
+    }
+    at = skip_spaces(at + 1, end);
+    const char *stop = at < end && (*at == '"' || *at == '\'')
+                           ? memchr(at + 1, *at, (size_t)(end - at - 1))
+                           : NULL;
+    return stop != NULL
+               ? named_in_ascii(from_label((const lxb_char_t *)at + 1, (const lxb_char_t *)stop))
+               : NULL;
 }
 
 /* In these, bytes below 0x80 are not always themselves. */
@@ -177,7 +217,8 @@ static encoding declared(const char *body, size_t len, const char *content_type,
 {
     encoding from = from_bom(body, len, bom);
     from = from != NULL ? from : from_content_type(content_type);
-    return from != NULL ? from : from_meta(body, len, PRESCAN_BYTES);
+    from = from != NULL ? from : from_meta(body, len, PRESCAN_BYTES);
+    return from != NULL ? from : from_xml(body, len);
 }
 
 bool fetch_charset_is_declared(const char *body, size_t len, const char *content_type)

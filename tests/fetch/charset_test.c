@@ -62,6 +62,24 @@ Test(charset, utf16_is_known_by_its_mark_or_header_but_not_by_meta)
     expect(BYTES("<meta charset=utf-16>\xC3\xA9"), NULL, "<meta charset=utf-16>\xC3\xA9", "UTF-8");
 }
 
+Test(charset, an_xml_declaration_is_read_where_no_meta_says_anything)
+{
+    expect(BYTES("<?xml version='1.0' encoding = \"windows-1251\"?>\xE9"), "application/xhtml+xml",
+           "<?xml version='1.0' encoding = \"windows-1251\"?>\xD0\xB9", "windows-1251");
+    expect(BYTES("<?xml version='1.0' encoding='koi8-r'?><meta charset=windows-1251>\xE9"), NULL,
+           "<?xml version='1.0' encoding='koi8-r'?><meta charset=windows-1251>\xD0\xB9",
+           "windows-1251");
+    expect(BYTES("<?xml encoding='utf-16'?>\xC3\xA9"), NULL, "<?xml encoding='utf-16'?>\xC3\xA9",
+           "UTF-8");
+    expect(BYTES("<?xml encoding='koi8-r?>\xE9"), NULL, "<?xml encoding='koi8-r?>\xC3\xA9",
+           "windows-1252");
+    expect(BYTES(" <?xml encoding='koi8-r'?>\xE9"), NULL, " <?xml encoding='koi8-r'?>\xC3\xA9",
+           "windows-1252");
+    expect(BYTES("<?xml encoding"), NULL, "<?xml encoding", "UTF-8");
+    expect(BYTES("<\0?\0x\0\xE9\0"), NULL, "<?x\xC3\xA9", "UTF-16LE");
+    expect(BYTES("\0<\0?\0x\0\xE9"), NULL, "<?x\xC3\xA9", "UTF-16BE");
+}
+
 Test(charset, invalid_bytes_become_the_replacement_character)
 {
     expect(BYTES("a\xFF"
