@@ -142,13 +142,14 @@ struct fetch_request {
 struct fetch_result {
     void *user;
     enum fetch_class fetch_class;
-    int http_status;                         /* 0 = no answer */
-    char *url;                               /* effective */
-    char *location;                          /* of FETCH_REDIRECT, or NULL */
-    char *content_type;                      /* or NULL */
-    char *etag, *last_modified, *robots_tag; /* or NULL */
-    bool no_store;                           /* Cache-Control says so */
-    char *body;                              /* decoded by content coding; NUL-terminated */
+    int http_status;            /* 0 = no answer */
+    char *url;                  /* effective */
+    char *location;             /* of FETCH_REDIRECT, or NULL */
+    char *content_type;         /* or NULL */
+    char *etag, *last_modified; /* or NULL */
+    bool noindex, nofollow;     /* X-Robots-Tag asks it of robots_agent or of all */
+    bool no_store;              /* Cache-Control says so */
+    char *body;                 /* decoded by content coding; NUL-terminated */
     size_t body_len;
     uint64_t wire_bytes;
     uint64_t retry_after_ms; /* 0 = none; an hour at most, whatever the server says */

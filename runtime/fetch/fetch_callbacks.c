@@ -74,7 +74,6 @@ static const struct {
     {"content-type", 12, FIELD_CONTENT_TYPE},
     {"etag", 4, FIELD_ETAG},
     {"last-modified", 13, FIELD_LAST_MODIFIED},
-    {"x-robots-tag", 12, FIELD_ROBOTS_TAG},
 };
 
 /* One of the words of a Cache-Control header (RFC 9111, 5.2), separated by commas. */
@@ -122,7 +121,10 @@ static void read_header(struct fetch_transfer *x, const char *line, size_t len)
             return;
         }
     }
-    if (name_len == 13 && strncasecmp(line, "cache-control", 13) == 0) {
+    if (name_len == 12 && strncasecmp(line, "x-robots-tag", 12) == 0) {
+        fetch_read_robots_tag(value, value_len, x->thread->engine->options.robots_agent,
+                              &x->box->result);
+    } else if (name_len == 13 && strncasecmp(line, "cache-control", 13) == 0) {
         x->box->result.no_store |= has_directive(value, value_len, "no-store");
     } else if (name_len == 14 && strncasecmp(line, "content-length", 14) == 0) {
         x->announced = strtoull(value, NULL, 10);
@@ -143,6 +145,7 @@ static void begin_headers(struct fetch_transfer *x)
     x->coded = false;
     x->retry_after_ms = 0;
     x->box->result.no_store = false;
+    x->box->result.noindex = x->box->result.nofollow = false;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)

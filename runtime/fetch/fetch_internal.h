@@ -20,6 +20,9 @@
 /* ---- pure helpers --------------------------------------------------------------------------- */
 
 bool fetch_guard_allows_socket(const struct fetch_guard *guard, const struct sockaddr *address);
+/** Add what a line of X-Robots-Tag asks of `agent` to the result's noindex and nofollow. */
+void fetch_read_robots_tag(const char *line, size_t len, const char *agent,
+                           struct fetch_result *result);
 /** Milliseconds from now, capped at an hour; 0 for none, a past date or nonsense. */
 uint64_t fetch_parse_retry_after(const char *value, size_t len, int64_t wall_ms);
 enum fetch_class fetch_class_of_curl(CURLcode code, const char **text);
@@ -32,7 +35,6 @@ enum fetch_field {
     FIELD_CONTENT_TYPE,
     FIELD_ETAG,
     FIELD_LAST_MODIFIED,
-    FIELD_ROBOTS_TAG,
     FIELD_COUNT
 };
 

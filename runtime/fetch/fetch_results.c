@@ -170,7 +170,6 @@ void fetch_box_seal(struct fetch_box *box)
     r->content_type = field_text(box, FIELD_CONTENT_TYPE);
     r->etag = field_text(box, FIELD_ETAG);
     r->last_modified = field_text(box, FIELD_LAST_MODIFIED);
-    r->robots_tag = field_text(box, FIELD_ROBOTS_TAG);
     r->headers = box->headers.len > 0 ? box->headers.data : NULL;
     if (box->spill.map != NULL) {
         r->body = box->spill.map;

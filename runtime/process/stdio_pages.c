@@ -14,11 +14,6 @@ struct desk {
     struct base_buffer decoded;
 };
 
-static bool tag_has_noindex(const char *tag)
-{
-    return tag != NULL && (strcasestr(tag, "noindex") != NULL || strcasestr(tag, "none") != NULL);
-}
-
 /* The part of the results that was asked for, as the value of `content`. */
 static void answer_page(struct desk *desk, struct request *request, bool found)
 {
@@ -71,9 +66,8 @@ static void work_on_page(struct desk *desk, struct request *request,
         .raw = result->body,
         .raw_len = result->body_len,
     };
-    enum gleaner_status status = tag_has_noindex(result->robots_tag)
-                                     ? GLEANER_OK
-                                     : worker_desk_take(desk->desk, &page, &found, &error);
+    enum gleaner_status status =
+        result->noindex ? GLEANER_OK : worker_desk_take(desk->desk, &page, &found, &error);
     if (status == GLEANER_OK) {
         answer_page(desk, request, found);
     } else {

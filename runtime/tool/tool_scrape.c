@@ -7,8 +7,9 @@
 
 /* A page before it is decoded. */
 struct source {
-    const char *body, *url, *content_type, *robots_tag;
+    const char *body, *url, *content_type;
     size_t len;
+    bool noindex, nofollow; /* as its headers say */
     int http_status;
 };
 
@@ -226,16 +227,11 @@ static json_t *answer(void *ctx, const json_t *question)
 
 /* ---- one page: everything that came of it ---------------------------------------------------- */
 
-static bool tag_has(const char *tag, const char *word)
-{
-    return tag != NULL && (strcasestr(tag, word) != NULL || strcasestr(tag, "none") != NULL);
-}
-
 static json_t *report(const struct source *source, const char *type, const char *charset,
                       const struct tool_record *record)
 {
-    bool noindex = record->noindex || tag_has(source->robots_tag, "noindex");
-    bool nofollow = record->nofollow || tag_has(source->robots_tag, "nofollow");
+    bool noindex = record->noindex || source->noindex;
+    bool nofollow = record->nofollow || source->nofollow;
     bool is_found = record->has_found ? record->found : json_array_size(record->documents) > 0;
     bool is_stored = !noindex && is_found && (record->verdict == GLEANER_PAGE_DONE);
     return json_pack("{s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:b, s:b, s:b, s:b, s:O, s:O, s:O}",
@@ -285,7 +281,8 @@ static int show_result(const struct tool_options *options, const struct fetch_re
         .len = result->body_len,
         .url = result->url,
         .content_type = result->content_type != NULL ? result->content_type : "",
-        .robots_tag = result->robots_tag,
+        .noindex = result->noindex,
+        .nofollow = result->nofollow,
         .http_status = result->http_status,
     };
     return show(options, &source);

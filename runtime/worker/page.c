@@ -84,11 +84,6 @@ static void follow_redirect(struct worker *worker, struct held_job *held,
     batch_add(worker, held, &outcome);
 }
 
-static bool robots_tag_has(const char *tag, const char *word)
-{
-    return tag != NULL && (strcasestr(tag, word) != NULL || strcasestr(tag, "none") != NULL);
-}
-
 static void fill_page(const struct worker *worker, const struct held_job *held,
                       const struct fetch_result *result, struct base_slice body,
                       const char *charset, struct gleaner_page *page)
@@ -283,8 +278,8 @@ static void process_body(struct worker *worker, struct held_job *held, struct fe
     }
     fill_page(worker, held, result, body, charset, &page);
     enum gleaner_verdict verdict = run_module(worker, held, &use, &page);
-    worker->task.noindex |= robots_tag_has(result->robots_tag, "noindex");
-    worker->task.nofollow |= robots_tag_has(result->robots_tag, "nofollow");
+    worker->task.noindex |= result->noindex;
+    worker->task.nofollow |= result->nofollow;
     if (verdict == GLEANER_PAGE_DONE && !worker->task.noindex) {
         revisit_note(worker, held, result, use.module);
     }

@@ -42,12 +42,22 @@ Test(answers, a_page_comes_whole_with_its_headers)
     cr_assert_str_eq(r->content_type, "text/html");
     cr_assert_str_eq(r->etag, "\"v1\"");
     cr_assert_str_eq(r->last_modified, "Mon, 01 Jan 2024 00:00:00 GMT");
-    cr_assert_str_eq(r->robots_tag, "noindex");
+    cr_assert(r->noindex);
+    cr_assert_not(r->nofollow);
     cr_assert_str_eq(r->url, rig_url(&rig, 0, "/condition"));
     cr_assert_null(r->location);
     cr_assert_gt(r->wire_bytes, 100);
     cr_assert_gt(r->total_us, 0);
     cr_assert_leq(r->first_byte_us, r->total_us + 1000);
+    fetch_result_free(&r);
+}
+
+Test(answers, every_line_of_x_robots_tag_counts)
+{
+    struct fetch_result *r = rig_fetch(&rig, rig_url(&rig, 0, "/tagged"));
+    cr_assert_eq(r->fetch_class, FETCH_OK);
+    cr_assert(r->noindex);
+    cr_assert_not(r->nofollow, "that was another agent's");
     fetch_result_free(&r);
 }
 

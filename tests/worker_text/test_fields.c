@@ -154,6 +154,10 @@ Test(text_fields, robots_directives_in_the_page_reach_the_host)
     cr_expect(text_result.noindex);
     cr_expect(text_result.nofollow);
     cr_expect_eq(text_result.followed.count, 0);
+    text_run_html(
+        "<meta name=robots content='max-image-preview: none, nofollow, max-snippet:-1'>x");
+    cr_expect_not(text_result.noindex);
+    cr_expect(text_result.nofollow);
     text_run_html("<meta name=robots content='noindexing, max-snippet:5'><p>x");
     cr_expect_not(text_result.noindex);
 }

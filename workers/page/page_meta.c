@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "page_meta.h"
 
+#include "page_robots.h"
+
 #define SCRIPT_BYTES (1u << 20) /* linked data longer than this is data of another kind */
 
 void page_meta_clear(struct page_meta *m)
@@ -61,9 +63,7 @@ static void found_meta(struct page_meta *m, const lxb_html_token_t *token)
             continue;
         }
         if (i == 0 && text_equals_word(name, "robots")) {
-            bool none = text_has_word(content, "none");
-            m->noindex = m->noindex || none || text_has_word(content, "noindex");
-            m->nofollow = m->nofollow || none || text_has_word(content, "nofollow");
+            page_read_robots(content, &m->noindex, &m->nofollow);
         }
         keep_tag(m, name, content);
     }

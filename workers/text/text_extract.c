@@ -2,6 +2,8 @@
 /* What the elements of a page mean: links, images, metadata. */
 #include "text_extract.h"
 
+#include "page_robots.h"
+
 #include <lexbor/tag/const.h>
 #include <stdlib.h>
 
@@ -110,20 +112,13 @@ static void found_base(struct text_context *c, const struct text_element *elemen
     (void)text_url_set_base(&c->url, text_trim(element->attributes[ATTRIBUTE_HREF]));
 }
 
-static void found_robots(struct text_context *c, struct text_slice content)
-{
-    bool none = text_has_word(content, "none");
-    c->noindex = c->noindex || none || text_has_word(content, "noindex");
-    c->nofollow = c->nofollow || none || text_has_word(content, "nofollow");
-}
-
 static void found_meta(struct text_context *c, const struct text_element *element)
 {
     struct text_slice name = text_trim(element->attributes[ATTRIBUTE_NAME]);
     struct text_slice property = text_trim(element->attributes[ATTRIBUTE_PROPERTY]);
     struct text_slice content = element->attributes[ATTRIBUTE_CONTENT];
     if (text_equals_word(name, "robots")) {
-        found_robots(c, content);
+        page_read_robots(content, &c->noindex, &c->nofollow);
         return;
     }
     if (content.len > TEXT_MAX_FIELD) {
