@@ -2,6 +2,7 @@
 /* From bytes to UTF-8, by lexbor's encodings (WHATWG). */
 #include "fetch_internal.h"
 #include <lexbor/encoding/encoding.h>
+#include <lexbor/encoding/multi.h>
 #include <lexbor/html/encoding.h>
 #include <string.h>
 
@@ -213,6 +214,54 @@ static enum gleaner_status convert(encoding from, const char *body, size_t len,
     return out->failed ? GLEANER_E_NOMEM : GLEANER_OK;
 }
 
+#define SJIS_OWN_FIRST 8836 /* pointers of characters that users define: U+E000 and up */
+#define SJIS_OWN_LAST 10715
+
+/* The character of two bytes, or U+FFFD. */
+static lxb_codepoint_t sjis_pair(unsigned lead, unsigned trail)
+{
+    if (trail < 0x40 || trail == 0x7F || trail > 0xFC) {
+        return 0xFFFD;
+    }
+    unsigned pointer =
+        (lead - (lead < 0xA0 ? 0x81 : 0xC1)) * 188 + trail - (trail < 0x7F ? 0x40 : 0x41);
+    if (pointer >= SJIS_OWN_FIRST && pointer <= SJIS_OWN_LAST) {
+        return 0xE000 - SJIS_OWN_FIRST + pointer;
+    }
+    lxb_codepoint_t point = pointer < BASE_ARRAY_LEN(lxb_encoding_multi_jis0208_map)
+                                ? lxb_encoding_multi_jis0208_map[pointer]
+                                : 0;
+    return point == 0 || point > 0x10FFFF ? 0xFFFD : point;
+}
+
+/* By the standard's own steps with lexbor's table: the decoder of lexbor 3.0.1 gives U+FFFD or
+ * another character for every lead byte from 0xE1 on, which is half of the kanji. */
+static enum gleaner_status convert_sjis(const char *body, size_t len, struct base_buffer *out)
+{
+    enum { PIECE = 2000 };
+    lxb_codepoint_t points[PIECE];
+    size_t count = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned byte = (unsigned char)body[i];
+        bool leads = (byte >= 0x81 && byte <= 0x9F) || (byte >= 0xE0 && byte <= 0xFC);
+        if (leads && i + 1 < len) {
+            unsigned trail = (unsigned char)body[i + 1];
+            points[count] = sjis_pair(byte, trail);
+            i += points[count] != 0xFFFD || trail >= 0x80; /* a bad pair gives its ASCII back */
+        } else {
+            bool is_kana = byte >= 0xA1 && byte <= 0xDF;
+            points[count] = byte <= 0x80 ? byte : is_kana ? 0xFF61 - 0xA1 + byte : 0xFFFD;
+        }
+        if (++count == PIECE || i + 1 >= len) {
+            if (!append_points(out, points, count)) {
+                return GLEANER_E_NOMEM;
+            }
+            count = 0;
+        }
+    }
+    return GLEANER_OK;
+}
+
 static encoding declared(const char *body, size_t len, const char *content_type, size_t *bom)
 {
     encoding from = from_bom(body, len, bom);
@@ -251,7 +300,9 @@ enum gleaner_status fetch_decode(const char *body, size_t len, const char *conte
     base_buffer_reset(scratch, 1u << 20);
     if (from->encoding == LXB_ENCODING_REPLACEMENT) {
         base_buffer_append(scratch, REPLACEMENT, sizeof(REPLACEMENT) - 1);
-    } else if (convert(from, body, len, scratch) != GLEANER_OK) {
+    } else if ((from->encoding == LXB_ENCODING_SHIFT_JIS
+                    ? convert_sjis(body, len, scratch)
+                    : convert(from, body, len, scratch)) != GLEANER_OK) {
         return GLEANER_E_NOMEM;
     }
     *out = (struct base_slice){scratch->data, scratch->len};

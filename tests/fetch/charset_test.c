@@ -107,6 +107,22 @@ Test(charset, asian_encodings_are_converted)
     expect(BYTES("\x94\x39\xDA\x33"), "text/html;charset=gb18030", "\xF0\x9F\x92\xA9", "gb18030");
 }
 
+Test(charset, shift_jis_is_read_as_the_standard_does)
+{
+    const char *type = "text/html; charset=shift_jis";
+    expect(BYTES("\xEA\x69\x97\xD9\xE3\x59"), type, /* the first and the last with a lead byte */
+           "\xE9\xBA\x92\xE9\xBA\x9F\xE7\xB6\xBA", "Shift_JIS"); /* of the upper half */
+    expect(BYTES("\xB1\x80\xFA\x72\xE1\x42"), type, "\xEF\xBD\xB1\xC2\x80\xE4\xBE\x94\xE7\x93\xA7",
+           "Shift_JIS");
+    expect(BYTES("\xF0\x40\xF9\xFC"), type, "\xEE\x80\x80\xEE\x9D\x97", "Shift_JIS");
+    expect(BYTES("\x81<b>\xA0\xFD\x81\xFF"
+                 "a\xE0"),
+           type,
+           "\xEF\xBF\xBD<b>\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
+           "a\xEF\xBF\xBD",
+           "Shift_JIS");
+}
+
 Test(charset, a_meta_behind_1024_bytes_is_better_than_the_last_resort_but_not_than_utf8)
 {
     char body[2100];
