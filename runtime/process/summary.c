@@ -37,6 +37,7 @@ static void print_failures(FILE *out, const struct admin_figures *f)
 
 /* What a person can do about failures of a class. The rest speaks for itself, or is the site's. */
 static const char *const remedies[FETCH_CLASS_COUNT] = {
+    [FETCH_REDIRECT] = "start at the address it leads to, or --no-same-host",
     [FETCH_TIMEOUT] = "--total-timeout MS gives a slow site more time",
     [FETCH_TOO_LARGE] = "--max-body BYTES takes larger pages",
     [FETCH_REDIRECT_LOOP] = "--max-redirects N follows longer chains",

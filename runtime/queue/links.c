@@ -59,14 +59,18 @@ static bool append(struct queue_links *links, const struct store_job *from, size
     return true;
 }
 
+bool queue_is_in_scope(const struct queue *queue, const char *url, size_t len, uint32_t depth)
+{
+    return queue->options.scope == NULL ||
+           queue_scope_allows(queue->options.scope, url, len, depth);
+}
+
 bool queue_links_add(struct queue *queue, struct queue_links *links, const char *url, size_t len,
                      uint32_t depth, const char *via)
 {
     const struct store_job job = {
         .key = queue_key_of_url(url, len), .url = url, .via = via, .type = "page", .depth = depth};
-    if (is_known(queue, links, job.key) ||
-        (queue->options.scope != NULL &&
-         !queue_scope_allows(queue->options.scope, url, len, depth))) {
+    if (is_known(queue, links, job.key) || !queue_is_in_scope(queue, url, len, depth)) {
         return false;
     }
     if (budget_is_on(queue) && !budget_take(queue, url, len)) {

@@ -105,6 +105,8 @@ struct queue_links {
  */
 bool queue_links_add(struct queue *queue, struct queue_links *links, const char *url, size_t len,
                      uint32_t depth, const char *via);
+/** Is it in the scope of this queue? Always, where there is none. Thread: [any]; pure. */
+bool queue_is_in_scope(const struct queue *queue, const char *url, size_t len, uint32_t depth);
 /** The same for a sitemap: the scope is not asked, and it is no duplicate of a page of that URL. */
 bool queue_links_add_sitemap(struct queue *queue, struct queue_links *links, const char *url,
                              size_t len, uint32_t depth);

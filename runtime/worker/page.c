@@ -51,6 +51,15 @@ static void fail_fetch(struct worker *worker, struct held_job *held,
     }
 }
 
+/* Where a crawl starts, what leads away is no link like another: nothing may be left of the crawl,
+ * and nobody would know why ("http://a/" that answers with "https://www.a/" is a common start). */
+static bool leads_start_away(const struct worker *worker, const struct held_job *held,
+                             const char *target, size_t len)
+{
+    return held->job.depth == 0 &&
+           !queue_is_in_scope(worker->group->options.queue, target, len, held->job.depth);
+}
+
 /* A redirect of a crawl is a link: its target passes scope, de-duplication, robots and politeness
  * like any other. `via` carries the keys passed so far, so that a loop is seen although the
  * frontier remembers every URL. */
@@ -68,6 +77,13 @@ static void follow_redirect(struct worker *worker, struct held_job *held,
         char reason[160];
         snprintf(reason, sizeof(reason), "the redirects go in a circle or over %d hops", MAX_HOPS);
         fail_fetch(worker, held, result, FETCH_REDIRECT_LOOP, reason);
+        return;
+    }
+    if (leads_start_away(worker, held, result->location, len)) {
+        char reason[400];
+        snprintf(reason, sizeof(reason), "leads to %.300s, which is not in the crawl's scope",
+                 result->location);
+        fail_fetch(worker, held, result, FETCH_REDIRECT, reason);
         return;
     }
     snprintf(via, sizeof(via), "%s%s", held->job.via, key);

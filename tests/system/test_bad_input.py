@@ -61,6 +61,22 @@ class Sites(rig.Case):
         self.check(site.url + "/", 0, "documents  1 new")
         self.assertLessEqual(site.count(), 3)
 
+    def test_a_start_that_leads_away_says_where_to(self):
+        away = self.site({"/": "<title>t</title><p>text"})
+        site = self.site({"/": lambda handler: handler.answer(301, b"", Location=away.url + "/")})
+        self.check(site.url + "/", 6, "redirect 1", f"leads to {away.url}/, which is not in the crawl's scope", "--no-same-host")
+        self.assertEqual(away.requests, [])
+        self.check(site.url + "/", 0, "documents  1 new", more=("--no-same-host",))
+        linked = self.site({"/": '<title>t</title><a href="/out.html">x</a>',
+                            "/out.html": lambda handler: handler.answer(301, b"", Location=away.url + "/")})
+        self.check(linked.url + "/", 0, "failures   0")  # a page's link that leads away is only not followed
+
+    def test_a_robots_file_that_fails_twice_costs_no_page(self):
+        answers = iter((500, 500))
+        site = self.site({"/": "<title>t</title><p>text", "/robots.txt": lambda handler: handler.answer(next(answers, 404), b"")})
+        out, _ = self.run_gleaner(*self.crawl_arguments(site.url + "/"))
+        self.assertIn("documents  1 new", out)
+
     def test_endless_body_is_given_up_at_its_limit(self):
         site = self.site({"/": '<a href="/endless.html">x</a>', "/endless.html": endless})
         self.check(site.url + "/", 0, "too_large 1", more=("--max-body", "1000000"))
