@@ -102,7 +102,7 @@ const struct setting settings_table[] = {
     { "crawl.pages", "pages", NULL, SETTING_NUMBER, GROUP_CRAWL, true, AT(pages), "unlimited", 1, UINT64_MAX, NULL, "N",
       "pages fetched at most" },
     { "crawl.same_host", "same-host", NULL, SETTING_SWITCH, GROUP_CRAWL, false, AT(same_host), "true", 0, 0, NULL, NULL,
-      "stay on scheme, host and port of the start (off when --include is given)" },
+      "stay on scheme, host and port of the start, or its https (off when --include is given)" },
     { "crawl.include", "include", NULL, SETTING_LIST, GROUP_CRAWL, false, AT(include), NULL, 0, 0, NULL, "GLOB",
       "follow only URLs that match one of these (* any, ? one)" },
     { "crawl.exclude", "exclude", NULL, SETTING_LIST, GROUP_CRAWL, false, AT(exclude), NULL, 0, 0, NULL, "GLOB",

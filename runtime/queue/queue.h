@@ -16,7 +16,9 @@
 struct queue_scope_options {
     const char *const *seeds; /* normalised URLs */
     size_t seed_count;
-    bool same_host; /* scheme, host and port of a seed (default true unless include given) */
+    /* scheme, host and port of a seed, or https for http on standard ports (default true unless
+     * include given) */
+    bool same_host;
     const char *const
         *include; /* globs over the whole URL: `*` any, `?` one; a link must match one */
     size_t include_count;

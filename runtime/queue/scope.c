@@ -177,11 +177,23 @@ void queue_scope_destroy(struct queue_scope **scope)
     *scope = NULL;
 }
 
+/* "https://name" of "http://name", both on their standard ports: most sites send a start of the one
+ * to the other. */
+static bool is_secure_one_of(const char *seed, const char *origin, size_t len)
+{
+    size_t rest = strlen(seed) - (sizeof("http") - 1);
+    return strncmp(seed, "http:", 5) == 0 && memchr(seed + 5, ':', rest - 1) == NULL &&
+           len == rest + sizeof("https") - 1 && strncmp(origin, "https", 5) == 0 &&
+           memcmp(origin + 5, seed + 4, rest) == 0;
+}
+
 static bool is_of_a_seed(const struct queue_scope *scope, const char *url, size_t len)
 {
     size_t origin = queue_origin_length(url, len);
     for (size_t i = 0; i < scope->origin_count; i++) {
-        if (strlen(scope->origins[i]) == origin && memcmp(scope->origins[i], url, origin) == 0) {
+        const char *seed = scope->origins[i];
+        if ((strlen(seed) == origin && memcmp(seed, url, origin) == 0) ||
+            is_secure_one_of(seed, url, origin)) {
             return true;
         }
     }

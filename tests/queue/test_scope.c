@@ -69,6 +69,21 @@ Test(scope, same_host_means_scheme_host_and_port_of_a_seed)
     cr_assert_null(scope);
 }
 
+Test(scope, same_host_takes_https_for_http_on_standard_ports)
+{
+    static const char *const seeds[] = {"http://plain.test/x", "https://safe.test/"};
+    struct queue_scope *scope = NULL;
+    struct queue_scope_options options = {
+        .seeds = seeds, .seed_count = 2, .same_host = true, .max_depth = 9};
+    cr_assert_eq(queue_scope_create(&options, &scope, NULL), GLEANER_OK);
+    cr_assert(allows(scope, "https://plain.test/other", 0));
+    cr_assert_not(allows(scope, "https://plain.test:8443/", 0));
+    cr_assert_not(allows(scope, "https://plain.testing/", 0));
+    cr_assert_not(allows(scope, "https://plain.tes/", 0));
+    cr_assert_not(allows(scope, "http://safe.test/", 0), "not the other way");
+    queue_scope_destroy(&scope);
+}
+
 Test(scope, deeper_than_the_limit_is_outside)
 {
     struct queue_scope *scope = scope_of((struct queue_scope_options){.max_depth = 2});
