@@ -144,13 +144,14 @@ bool refresh_check_done(struct supervisor *supervisor, uint64_t now_ns)
     client_discard(
         supervisor->warm); /* nobody needed it: it is not to grow old outside the table */
     supervisor->warm = NULL;
-    atomic_fetch_add_explicit(&supervisor->refreshes, 1, memory_order_relaxed);
     const struct connection_snapshot *now = connection_current(supervisor->connection);
     struct connection_facts facts = {.tier = now->tier,
                                      .generation = supervisor->generation,
                                      .address = supervisor->data->address,
                                      .database = supervisor->data->database};
     connection_update(supervisor->connection, &facts);
+    /* last: who has seen it counted sees the new generation */
+    atomic_fetch_add_explicit(&supervisor->refreshes, 1, memory_order_release);
     base_log_info("supervisor", "event=refreshed generation=%u took_ms=%llu",
                   supervisor->generation,
                   (unsigned long long)((now_ns - supervisor->refresh_began_ns) / BASE_NS_PER_MS));

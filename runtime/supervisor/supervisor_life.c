@@ -348,8 +348,8 @@ void supervisor_request_check(struct supervisor *supervisor)
 
 void supervisor_read_counts(struct supervisor *supervisor, struct supervisor_counts *out)
 {
-    /* relaxed throughout: numbers for people */
-#define READ(field) .field = atomic_load_explicit(&supervisor->field, memory_order_relaxed)
+    /* acquire: who sees a refresh counted sees its generation published; else numbers for people */
+#define READ(field) .field = atomic_load_explicit(&supervisor->field, memory_order_acquire)
     *out = (struct supervisor_counts){
         READ(reconnects),
         READ(reconnects_denied),
