@@ -37,7 +37,7 @@ void mongo_stream_drop_prepared(void)
 
 #else
 
-#define BUFFER_BYTES 1024 /* as the driver's own */
+#define BUFFER_BYTES 1024 /* as the driver's own, of what TLS has deciphered */
 
 /* Connected by mongo_stream_prepare(), taken by the initiator on the same thread. */
 static _Thread_local mongoc_stream_t *prepared;
@@ -47,47 +47,36 @@ bool mongo_isolates_errors(void)
     return true;
 }
 
-static mongoc_socket_t *connect_to(int family, int protocol, const struct sockaddr *address,
-                                   socklen_t bytes, uint64_t deadline_ns)
-{
-    mongoc_socket_t *socket = mongoc_socket_new(family, SOCK_STREAM, protocol);
-    int64_t expire_us = bson_get_monotonic_time() + (int64_t)mongo_left_ms(deadline_ns) * 1000;
-    if (socket != NULL && mongoc_socket_connect(socket, address, bytes, expire_us) != 0) {
-        mongoc_socket_destroy(socket);
-        return NULL;
-    }
-    return socket;
-}
-
-static mongoc_socket_t *connect_unix(const mongoc_host_list_t *host, uint64_t deadline_ns)
+static mongoc_stream_t *connect_unix(const mongoc_host_list_t *host, uint64_t deadline_ns)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(host->host) >= sizeof address.sun_path) {
         return NULL;
     }
     memcpy(address.sun_path, host->host, strlen(host->host));
-    return connect_to(AF_UNIX, 0, (struct sockaddr *)&address, sizeof address, deadline_ns);
+    return mongo_socket_connect(AF_UNIX, 0, (struct sockaddr *)&address, sizeof address,
+                                deadline_ns);
 }
 
 /* A name has several addresses, and one of them may swallow what is sent to it (IPv6 on a way that
  * has none, as the first of two): each has its share of the time that is left. */
-mongoc_socket_t *mongo_connect_any(const struct addrinfo *found, uint64_t deadline_ns)
+mongoc_stream_t *mongo_connect_any(const struct addrinfo *found, uint64_t deadline_ns)
 {
-    mongoc_socket_t *socket = NULL;
+    mongoc_stream_t *stream = NULL;
     uint32_t left = 0;
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
         left++;
     }
-    for (const struct addrinfo *at = found; at != NULL && socket == NULL; at = at->ai_next) {
+    for (const struct addrinfo *at = found; at != NULL && stream == NULL; at = at->ai_next) {
         uint64_t now_ns = base_mono_ns();
         uint64_t share_ns = now_ns < deadline_ns ? (deadline_ns - now_ns) / left-- : 0;
-        socket = connect_to(at->ai_family, at->ai_protocol, at->ai_addr, at->ai_addrlen,
-                            now_ns + share_ns);
+        stream = mongo_socket_connect(at->ai_family, at->ai_protocol, at->ai_addr, at->ai_addrlen,
+                                      now_ns + share_ns);
     }
-    return socket;
+    return stream;
 }
 
-static mongoc_socket_t *connect_tcp(const mongoc_host_list_t *host, uint64_t deadline_ns,
+static mongoc_stream_t *connect_tcp(const mongoc_host_list_t *host, uint64_t deadline_ns,
                                     bson_error_t *error)
 {
     char port[8];
@@ -99,9 +88,9 @@ static mongoc_socket_t *connect_tcp(const mongoc_host_list_t *host, uint64_t dea
                        "Failed to resolve %s", host->host);
         return NULL;
     }
-    mongoc_socket_t *socket = mongo_connect_any(found, deadline_ns);
+    mongoc_stream_t *stream = mongo_connect_any(found, deadline_ns);
     freeaddrinfo(found);
-    return socket;
+    return stream;
 }
 
 /* Takes `base`, whatever happens. */
@@ -143,24 +132,24 @@ static mongoc_stream_t *connect_stream(const mongoc_uri_t *uri, const mongoc_hos
     uint64_t deadline_ns = base_mono_ns() + (uint64_t)mongo_bounded_ms(connect_ms) * BASE_NS_PER_MS;
     bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
                    "Failed to connect to target host: %s", host->host_and_port);
-    mongoc_socket_t *socket = host->family == AF_UNIX ? connect_unix(host, deadline_ns)
+    mongoc_stream_t *stream = host->family == AF_UNIX ? connect_unix(host, deadline_ns)
                                                       : connect_tcp(host, deadline_ns, error);
-    if (socket == NULL) {
+    if (stream == NULL) {
         mongo_stream_note_silence(base_mono_ns() >= deadline_ns);
         return NULL;
     }
-    mongoc_stream_t *stream = mongoc_stream_socket_new(socket);
     const char *mechanism = mongoc_uri_get_auth_mechanism(uri);
     bool is_x509 = mechanism != NULL && strcmp(mechanism, "MONGODB-X509") == 0;
     if (mongoc_uri_get_tls(uri) || is_x509) {
         stream = speak_tls(uri, host, stream, deadline_ns, error);
+        stream = stream != NULL ? mongoc_stream_buffered_new(stream, BUFFER_BYTES) : NULL;
     }
-    if (stream == NULL) {
-        return NULL;
-    }
-    return mongo_stream_wrap(
-        mongoc_stream_buffered_new(stream, BUFFER_BYTES),
-        server != NULL ? mongoc_server_description_hello_response(server) : NULL, watch);
+    return stream == NULL
+               ? NULL
+               : mongo_stream_wrap(stream,
+                                   server != NULL ? mongoc_server_description_hello_response(server)
+                                                  : NULL,
+                                   watch);
 }
 
 /* ---- under the driver ---- */

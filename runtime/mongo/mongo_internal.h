@@ -4,6 +4,7 @@
 
 #include "mongo.h"
 #include "mongo_compat.h"
+#include <sys/socket.h>
 
 #define MONGO_ENDPOINT_MAGIC UINT32_C(0x6d6f6e67)
 #define MONGO_SELECTION_MS 2000 /* server selection, unless the options say otherwise */
@@ -60,7 +61,10 @@ bool mongo_stream_prepare(struct mongo_link *link, const mongoc_server_descripti
                           bson_error_t *error);
 struct addrinfo;
 /** To the first of these addresses that answers; NULL: none by then. Not with libmongoc 2. */
-mongoc_socket_t *mongo_connect_any(const struct addrinfo *found, uint64_t deadline_ns);
+mongoc_stream_t *mongo_connect_any(const struct addrinfo *found, uint64_t deadline_ns);
+/** A socket of ours, connected by then, as a stream of the driver's; else NULL. */
+mongoc_stream_t *mongo_socket_connect(int family, int protocol, const struct sockaddr *address,
+                                      socklen_t bytes, uint64_t deadline_ns);
 /** Will the streams of clients with this URI be ours, and can they read what passes? */
 bool mongo_stream_can_watch(const mongoc_uri_t *uri);
 void mongo_stream_drop_prepared(void);

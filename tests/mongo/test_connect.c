@@ -99,12 +99,12 @@ Test(mongo_connect, an_address_that_swallows_all_leaves_time_for_the_next, .time
     hole.info.ai_next = &server.info;
     cr_assert_eq(sync_thread_start(&thread, "opener", SYNC_PLAIN, open_when_knocked_at, &opener),
                  GLEANER_OK);
-    mongoc_socket_t *socket =
+    mongoc_stream_t *stream =
         mongo_connect_any(&hole.info, base_mono_ns() + DEADLINE_MS * BASE_NS_PER_MS);
-    cr_expect_not_null(socket);
+    cr_expect_not_null(stream);
     atomic_store(&opener.must_stop, true);
     sync_thread_join(&thread);
-    mongoc_socket_destroy(socket);
+    mongoc_stream_destroy(stream);
     for (int i = 0; i < FILLERS; i++) {
         close(hole.filler[i]);
         close(server.filler[i]);
