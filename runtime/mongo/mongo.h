@@ -102,7 +102,9 @@ struct mongo_options {
                                 more gives GLEANER_E_LIMIT. 0 = no limit */
     bool retry_writes;
     /* Health between our own checks; called on driver threads: must only store atomics or post to
-     * a mailbox. May be NULL. */
+     * a mailbox. May be NULL. Of several servers (a replica set, several mongos) it tells what
+     * concerns the one in use: of one that takes writes that it answers, and of silence while no
+     * other takes writes. */
     void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us, bool awaited);
     void *heartbeat_ctx;
     /* Times of its commands, see mongo_watch.h; outlives the endpoint. NULL: no command events. */

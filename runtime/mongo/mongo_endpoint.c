@@ -61,30 +61,11 @@ const char *mongo_version(void)
     return text;
 }
 
-/* ---- heartbeats: driver threads, a driver mutex may be held; see the door ---- */
-
-static void BSON_CALL on_beat(const mongoc_apm_server_heartbeat_succeeded_t *event)
-{
-    struct mongo_endpoint *endpoint = mongoc_apm_server_heartbeat_succeeded_get_context(event);
-    endpoint->on_heartbeat(endpoint->heartbeat_ctx, true,
-                           mongoc_apm_server_heartbeat_succeeded_get_duration(event),
-                           mongoc_apm_server_heartbeat_succeeded_get_awaited(event));
-}
-
-static void BSON_CALL on_missed_beat(const mongoc_apm_server_heartbeat_failed_t *event)
-{
-    struct mongo_endpoint *endpoint = mongoc_apm_server_heartbeat_failed_get_context(event);
-    endpoint->on_heartbeat(endpoint->heartbeat_ctx, false,
-                           mongoc_apm_server_heartbeat_failed_get_duration(event),
-                           mongoc_apm_server_heartbeat_failed_get_awaited(event));
-}
-
 static void watch_events(struct mongo_endpoint *endpoint)
 {
     mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
     if (endpoint->on_heartbeat != NULL) {
-        mongoc_apm_set_server_heartbeat_succeeded_cb(callbacks, on_beat);
-        mongoc_apm_set_server_heartbeat_failed_cb(callbacks, on_missed_beat);
+        mongo_beats_add(callbacks);
     }
     if (endpoint->watch != NULL && !endpoint->watches_streams) {
         mongo_events_add(callbacks);

@@ -15,6 +15,10 @@
  *  not ours, or compressed. */
 void mongo_events_add(mongoc_apm_callbacks_t *callbacks);
 
+/** mongo_beats.c: heartbeats, whose context is an endpoint with an on_heartbeat. */
+void mongo_beats_add(mongoc_apm_callbacks_t *callbacks);
+#define MONGO_BEATS_MAX 64 /* a replica set has at most 50 members */
+
 /* What a client's stream has to know when the driver opens it anew. One for each client of an
  * endpoint; it stays with the endpoint and serves the next client. */
 struct mongo_link {
@@ -36,6 +40,9 @@ struct mongo_endpoint {
     uint32_t max_clients; /* 0 = no limit of ours */
     void (*on_heartbeat)(void *ctx, bool ok, int64_t duration_us, bool awaited);
     void *heartbeat_ctx;
+    /* What each server said last (mongo_beats.c); 0: free. writes, reads: the driver's monitor
+     * threads; relaxed: a word stands for itself, and what follows from it is a hint */
+    _Atomic uint64_t beats[MONGO_BEATS_MAX];
     struct mongo_watch *watch; /* NULL: commands are not timed */
     bool watches_streams;      /* they are, by our streams; else by the driver's events */
     /* a stack that only grows; writes: connectors (CAS, release); reads: they, the reaper (acquire)
