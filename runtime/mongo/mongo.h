@@ -86,6 +86,16 @@ struct mongo_seeds {
 GLEANER_MUST_CHECK enum gleaner_status mongo_seeds_find(const char *uri, struct mongo_seeds *out,
                                                         struct base_error *error);
 
+/**
+ * `uri` with the members of its replica set that the client's driver pool has found, beside the
+ * hosts that it names: so that a driver pool of its own is found though the hosts named are gone.
+ * Only of a set that `replicaSet` names, whose members prove to be of it; mongodb+srv:// is looked
+ * up anew each time. NULL: nothing to add, no primary is known now, or no memory.
+ *
+ * Thread: whoever holds the client. Owns: free() the text; it holds the password of `uri`.
+ */
+char *mongo_client_find_members(mongo_client *client, const char *uri);
+
 /* ---- endpoint ---- */
 
 struct mongo_options {

@@ -7,6 +7,7 @@
 #include <resolv.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SRV_PREFIX "_mongodb._tcp."
 #define DNS_TRIES 2
@@ -146,4 +147,83 @@ enum gleaner_status mongo_seeds_find(const char *text, struct mongo_seeds *out,
                   (srv != NULL || out->count > 1 || mongoc_uri_get_replica_set(uri) != NULL);
     mongoc_uri_destroy(uri);
     return status;
+}
+
+/* ---- the members that the driver has found ---- */
+
+static bool is_named(const mongoc_uri_t *uri, const char *host_and_port)
+{
+    const mongoc_host_list_t *host = mongoc_uri_get_hosts(uri);
+    while (host != NULL && strcasecmp(host->host_and_port, host_and_port) != 0) {
+        host = host->next;
+    }
+    return host != NULL;
+}
+
+/* ",host:port" of each in this list of the primary's that the URI does not name. */
+static void list_unnamed(const mongoc_uri_t *uri, const bson_t *hello, const char *list,
+                         struct base_buffer *out)
+{
+    bson_iter_t hosts, host;
+    if (!bson_iter_init_find(&hosts, hello, list) || !BSON_ITER_HOLDS_ARRAY(&hosts) ||
+        !bson_iter_recurse(&hosts, &host)) {
+        return;
+    }
+    while (bson_iter_next(&host)) {
+        const char *name = bson_iter_utf8(&host, NULL);
+        if (name != NULL && !is_named(uri, name)) {
+            base_buffer_append_char(out, ',');
+            base_buffer_append_str(out, name);
+        }
+    }
+}
+
+/* The primary says who belongs to its set: away or not, as far as they may become primary or tell
+ * who is. */
+static void list_members(const mongoc_uri_t *uri, mongo_client *client, struct base_buffer *out)
+{
+    size_t count = 0;
+    mongoc_server_description_t **servers = mongoc_client_get_server_descriptions(client, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(mongoc_server_description_type(servers[i]), "RSPrimary") == 0) {
+            const bson_t *hello = mongoc_server_description_hello_response(servers[i]);
+            list_unnamed(uri, hello, "hosts", out);
+            list_unnamed(uri, hello, "passives", out);
+        }
+    }
+    mongoc_server_descriptions_destroy_all(servers, count);
+}
+
+/* Its hosts end where the database or the options begin; the driver has read the text before, so
+ * that no '/' or '?' stands in user name or password. */
+static char *insert_after_hosts(const char *text, const char *hosts)
+{
+    const size_t scheme = sizeof "mongodb://" - 1;
+    size_t length = scheme + strcspn(text + scheme, "/?");
+    struct base_buffer whole = {0};
+    base_buffer_append(&whole, text, length);
+    base_buffer_append_str(&whole, hosts);
+    base_buffer_append_str(&whole, text + length);
+    char *copy = whole.failed ? NULL : strdup(whole.data);
+    base_buffer_fini(&whole);
+    return copy;
+}
+
+char *mongo_client_find_members(mongo_client *client, const char *text)
+{
+    mongoc_uri_t *uri = mongoc_uri_new(text);
+    bool is_set = uri != NULL && mongoc_uri_get_srv_hostname(uri) == NULL &&
+                  mongoc_uri_get_replica_set(uri) != NULL &&
+                  !mongoc_uri_get_option_as_bool(uri, MONGOC_URI_DIRECTCONNECTION, false);
+    char *found = NULL;
+    if (is_set) {
+        struct base_buffer hosts = {0};
+        list_members(uri, client, &hosts);
+        if (!hosts.failed && hosts.len > 0) {
+            found = insert_after_hosts(text, hosts.data);
+        }
+        base_buffer_fini(&hosts);
+    }
+    mongoc_uri_destroy(uri); /* accepts NULL */
+    return found;
 }

@@ -45,6 +45,8 @@ bool configure_take_messages(struct supervisor *supervisor, bool is_stopped)
 static void give_target(struct tier *tier, struct target *target)
 {
     target_unref(tier->target);
+    free(tier->members_uri);
+    tier->members_uri = NULL; /* of another server, perhaps */
     tier->target = target;
     tier->uri = target->uri;
 }
@@ -72,6 +74,7 @@ void configure_fini(struct supervisor *supervisor)
 {
     for (size_t i = 0; i < BASE_ARRAY_LEN(supervisor->tiers); i++) {
         target_unref(supervisor->tiers[i].target);
+        free(supervisor->tiers[i].members_uri);
         target_unref(supervisor->tiers[i].next);
     }
     sync_mpsc_destroy(&supervisor->messages);

@@ -79,6 +79,12 @@ static enum gleaner_status server_connections(void *ctx, void *client,
     return status;
 }
 
+static char *find_members(void *ctx, void *client, const char *uri)
+{
+    (void)ctx;
+    return mongo_client_find_members(client, uri);
+}
+
 static void known(void *ctx, void *client, struct mongo_known *out)
 {
     (void)ctx;
@@ -99,6 +105,7 @@ struct supervisor_driver supervisor_mongo_driver(const struct mongo_options *sha
         .ping = ping,
         .poke = poke_seeds,
         .server_connections = server_connections,
+        .find_members = find_members,
         .known = known,
     };
 }

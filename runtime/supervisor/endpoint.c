@@ -24,13 +24,13 @@ static void note_heartbeat(void *ctx, bool ok, int64_t duration_us, bool awaited
     supervisor_wake(endpoint->supervisor);
 }
 
-static enum gleaner_status open_shards(struct endpoint *endpoint, uint32_t shards,
+static enum gleaner_status open_shards(struct endpoint *endpoint, const char *uri, uint32_t shards,
                                        uint32_t max_clients, struct base_error *error)
 {
     struct supervisor *supervisor = endpoint->supervisor;
     const struct supervisor_driver *driver = &supervisor->config.driver;
     struct supervisor_target target = {
-        .uri = endpoint->target->uri,
+        .uri = uri,
         .options = endpoint->target->has_options ? &endpoint->target->options : NULL,
         .app_name = endpoint->app_name,
         .max_clients = max_clients,
@@ -66,7 +66,7 @@ struct endpoint *endpoint_open(const struct job *job, uint32_t shards, const cha
     atomic_fetch_add_explicit(&supervisor->endpoints_alive, 1, memory_order_relaxed);
     supervisor_ref(supervisor);
     snprintf(endpoint->app_name, sizeof(endpoint->app_name), "%s", app_name);
-    if (open_shards(endpoint, shards, max_clients, error) != GLEANER_OK) {
+    if (open_shards(endpoint, target_uri(job), shards, max_clients, error) != GLEANER_OK) {
         endpoint_unref(endpoint);
         return NULL;
     }

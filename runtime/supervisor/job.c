@@ -20,7 +20,7 @@ struct job *job_create(struct supervisor *supervisor, enum job_kind kind, enum c
         job->supervisor = supervisor;
         job->kind = kind;
         job->tier = tier;
-        job->target = target_ref(supervisor->tiers[tier].target);
+        target_aim(job, supervisor->tiers[tier].target, supervisor->tiers[tier].members_uri);
         atomic_fetch_add_explicit(&supervisor->jobs_alive, 1, memory_order_relaxed);
     }
     return job;
@@ -50,6 +50,8 @@ void job_dispose(struct job *job)
     endpoint_unref(job->data);
     endpoint_unref(job->probe_endpoint);
     target_unref(job->target);
+    free(job->members_uri);
+    free(job->found_uri);
     if (job->errand != NULL) {
         job->errand->dispose(job->errand);
     }
@@ -105,16 +107,15 @@ static enum gleaner_status ping(struct job *job, struct client *client)
 
 static bool is_absent(const struct job *job)
 {
-    struct target *target = job->target;
-    return atomic_load_explicit(&target->listens_here, memory_order_relaxed) &&
-           listener_look(&target->ports) == LISTENER_ABSENT;
+    return atomic_load_explicit(&job->target->listens_here, memory_order_relaxed) &&
+           listener_look(&job->ports) == LISTENER_ABSENT;
 }
 
 static void note_listener(const struct job *job)
 {
     struct target *target = job->target;
     if (!atomic_load_explicit(&target->listens_here, memory_order_relaxed) &&
-        listener_look(&target->ports) == LISTENER_PRESENT) {
+        listener_look(&job->ports) == LISTENER_PRESENT) {
         atomic_store_explicit(&target->listens_here, true, memory_order_relaxed);
     }
 }
@@ -138,7 +139,7 @@ static void await_listener(const struct job *job)
 static void poke_target(struct job *job, uint32_t timeout_ms)
 {
     const struct supervisor_driver *driver = &job->supervisor->config.driver;
-    driver->poke(driver->ctx, job->target->uri, timeout_ms, &job->supervisor->stop_requested,
+    driver->poke(driver->ctx, target_uri(job), timeout_ms, &job->supervisor->stop_requested,
                  &job->poke);
 }
 
@@ -325,6 +326,16 @@ static enum gleaner_status poke_once(struct job *job)
     return poke_is_good(job->poke.answer) ? GLEANER_OK : GLEANER_E_DOWN;
 }
 
+/* It has just answered: its driver pool knows the set as it is now. */
+static void find_members(struct job *job)
+{
+    const struct supervisor_driver *driver = &job->supervisor->config.driver;
+    const struct client *client = job->client != NULL ? job->client : job->probe_client;
+    if (driver->find_members != NULL && client != NULL && job->kind != JOB_CONNECT) {
+        job->found_uri = driver->find_members(driver->ctx, client->shown.client, job->target->uri);
+    }
+}
+
 void job_run(struct job *job)
 {
     enum gleaner_status status = GLEANER_E_INTERNAL;
@@ -350,6 +361,9 @@ void job_run(struct job *job)
     case JOB_POKE:
         status = poke_once(job);
         break;
+    }
+    if (status == GLEANER_OK) {
+        find_members(job);
     }
     job->answer.status = status;
 }

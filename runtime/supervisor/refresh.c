@@ -38,8 +38,7 @@ void refresh_begin(struct supervisor *supervisor, uint64_t now_ns)
     }
     struct tier *tier = &supervisor->tiers[job->tier];
     if (tier->next != NULL) { /* the same way leads to new settings */
-        target_unref(job->target);
-        job->target = target_ref(tier->next);
+        target_aim(job, tier->next, NULL);
     }
     job->generation = supervisor->generation + 1;
     supervisor->renew_job = job;

@@ -75,9 +75,12 @@ static uint64_t after_ms(struct supervisor *supervisor, uint64_t now_ns, uint64_
 static bool is_watched(const struct tier *tier)
 {
     const struct target *target = tier->target;
-    return tier->poked.answer == POKE_REFUSED && target != NULL &&
-           atomic_load_explicit(&target->listens_here, memory_order_relaxed) &&
-           listener_look(&target->ports) == LISTENER_ABSENT;
+    if (tier->poked.answer != POKE_REFUSED || target == NULL ||
+        !atomic_load_explicit(&target->listens_here, memory_order_relaxed)) {
+        return false;
+    }
+    const struct listener_ports ports = target_ports(tier);
+    return listener_look(&ports) == LISTENER_ABSENT;
 }
 
 /* Once each time that it comes. */

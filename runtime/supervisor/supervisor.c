@@ -188,9 +188,12 @@ static bool take_completion(struct supervisor *supervisor, uint64_t now_ns)
         if (uses_probe) {
             bring_probe_home(supervisor, job);
         }
+        struct tier *tier = &supervisor->tiers[job->tier];
+        target_learn(tier, job);
         settle(supervisor, job, now_ns);
+        target_learn(tier, job); /* its target may be the tier's only now: of new settings */
         if (uses_probe) {
-            recover_next_wish(supervisor, &supervisor->tiers[job->tier], now_ns);
+            recover_next_wish(supervisor, tier, now_ns);
         }
     }
     job_dispose(job);

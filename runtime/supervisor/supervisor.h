@@ -61,6 +61,9 @@ struct supervisor_driver {
     enum gleaner_status (*server_connections)(void *ctx, void *client,
                                               struct supervisor_server_connections *out,
                                               struct mongo_error *error);
+    /* `uri` with the members of its replica set that this client's driver pool has found, to be
+     * freed; NULL: nothing to add. Asks nobody. NULL: never asked. */
+    char *(*find_members)(void *ctx, void *client, const char *uri);
     /* What the driver's monitors know; asks nobody. NULL: nothing. */
     void (*known)(void *ctx, void *client, struct mongo_known *out);
 };

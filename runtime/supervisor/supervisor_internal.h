@@ -36,6 +36,17 @@ struct target {
 struct target *target_create(const struct supervisor_config *config, const char *uri);
 bool target_is_same(const struct target *one, const struct target *other);
 struct target *target_ref(struct target *target);
+struct job;
+struct tier;
+/** Where this job connects: to the target, by way of the members that are known of it (NULL: none).
+ */
+void target_aim(struct job *job, struct target *target, const char *members_uri);
+/** The URI that a job connects by. */
+const char *target_uri(const struct job *job);
+/** The ports where somebody would listen: the target's, or those of all members that are known. */
+struct listener_ports target_ports(const struct tier *tier);
+/** Keep what a job has found of the set's members. [supervisor] */
+void target_learn(struct tier *tier, struct job *job);
 /** NULL accepted. */
 void target_unref(struct target *target);
 
@@ -81,7 +92,6 @@ struct client {
     uint32_t shard;
 };
 
-struct job;
 /* [connector] Both NULL on failure with *error filled. */
 struct endpoint *endpoint_open(const struct job *job, uint32_t shards, const char *app_name,
                                uint32_t max_clients, struct base_error *error);
@@ -112,6 +122,9 @@ struct job {
     enum job_kind kind;
     enum connection_tier tier;
     struct target *target; /* of that tier when the job was made; holds a reference */
+    /* of the target, see struct tier; members_uri may be NULL; found_uri: out */
+    char *members_uri, *found_uri;
+    struct listener_ports ports;
     uint64_t started_ns, deadline_ns;
     bool is_condemned;   /* [supervisor] */
     bool is_outdated;    /* [supervisor] of JOB_CONNECT: its generation was dropped meanwhile */
@@ -182,6 +195,9 @@ struct tier {
     const char *uri; /* of the target; NULL: not configured */
     struct target *target;
     struct target *next; /* to be taken up when a refresh shows that it works, or NULL */
+    /* Of a replica set: the URI with the members that the driver has found, so that the set is
+     * found again though the hosts that were named are gone. NULL: none beside those. */
+    char *members_uri;
     /* The driver pool for commands of monitors and for probes: of its own, or for commands alone
      * the table's (recover_share_data()). */
     struct endpoint *probe_endpoint;

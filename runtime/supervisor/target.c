@@ -56,6 +56,40 @@ bool target_is_same(const struct target *one, const struct target *other)
            has_same_options(&one->options, &other->options);
 }
 
+/* ---- the members of a replica set
+ * --------------------------------------------------------------- */
+
+void target_aim(struct job *job, struct target *target, const char *members_uri)
+{
+    target_ref(target);
+    target_unref(job->target);
+    free(job->members_uri);
+    job->target = target;
+    job->members_uri = members_uri != NULL ? strdup(members_uri) : NULL; /* or the target's alone */
+    job->ports = job->members_uri != NULL ? listener_parse(job->members_uri)
+                 : target != NULL         ? target->ports
+                                          : (struct listener_ports){.count = 0};
+}
+
+const char *target_uri(const struct job *job)
+{
+    return job->members_uri != NULL ? job->members_uri : job->target->uri;
+}
+
+struct listener_ports target_ports(const struct tier *tier)
+{
+    return tier->members_uri != NULL ? listener_parse(tier->members_uri) : tier->target->ports;
+}
+
+void target_learn(struct tier *tier, struct job *job)
+{
+    if (job->found_uri != NULL && job->target == tier->target) {
+        free(tier->members_uri);
+        tier->members_uri = job->found_uri;
+        job->found_uri = NULL;
+    }
+}
+
 struct target *target_ref(struct target *target)
 {
     if (target != NULL) {
