@@ -28,7 +28,6 @@ static bool reap_one_retired(struct supervisor *supervisor)
     destroy_client(supervisor, job.client);
     pool_reap_done(supervisor->pool, &job);
     supervisor_wake(supervisor); /* a slot is free: somebody may be waiting for it */
-    sync_unpark(&supervisor->owner_parker);
     return true;
 }
 

@@ -239,7 +239,7 @@ struct supervisor {
     struct sync_parker parker;
     struct sync_thread *reaper;
     struct sync_parker reaper_parker;
-    struct sync_parker owner_parker; /* of supervisor_stop(), woken by each destroyed client */
+    struct sync_parker owner_parker; /* of supervisor_stop(), woken by each client to destroy */
 
     /* who keeps this memory: owner, connectors, reaper, endpoints
      * order: acq_rel down; why: the last one frees */

@@ -58,6 +58,15 @@ static void pool_wants_clients(void *ctx)
     supervisor_wake(ctx);
 }
 
+/* The last loan may have come back: an owner who drains looks by himself, for the reaper may be
+ * held up by a server that is gone. */
+static void pool_wants_reaper(void *ctx)
+{
+    struct supervisor *supervisor = ctx;
+    reaper_wake(supervisor);
+    sync_unpark(&supervisor->owner_parker);
+}
+
 static uint64_t tick(void *ctx, uint64_t now_ns)
 {
     struct supervisor *supervisor = ctx;
@@ -92,7 +101,7 @@ static enum gleaner_status create_parts(struct supervisor *supervisor, struct ba
         .event_ctx = supervisor->config.pool_event_ctx,
         .on_connect_wanted = pool_wants_clients,
         .connect_ctx = supervisor,
-        .on_reap_wanted = reaper_wake,
+        .on_reap_wanted = pool_wants_reaper,
         .reap_ctx = supervisor,
     };
     if (sync_mpsc_create(&supervisor->completions) != GLEANER_OK ||

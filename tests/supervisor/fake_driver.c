@@ -72,6 +72,15 @@ static enum gleaner_status refuse(struct mongo_error *error)
     return mongo_error_status(MONGO_RECONNECT);
 }
 
+static void hang(struct fake_driver *fake, _Atomic uint32_t *now)
+{
+    atomic_fetch_add(now, 1);
+    while (atomic_load(&fake->released) == 0) {
+        (void)sync_futex_wait(&fake->released, 0, BASE_NO_DEADLINE);
+    }
+    atomic_fetch_sub(now, 1);
+}
+
 static enum gleaner_status fake_connect(void *ctx, void *endpoint, void **client,
                                         int64_t *connection_id, struct mongo_error *error)
 {
@@ -82,11 +91,7 @@ static enum gleaner_status fake_connect(void *ctx, void *endpoint, void **client
         base_clock_advance(fake->clock, atomic_load(&server->connect_ms) * BASE_NS_PER_MS);
     }
     if (atomic_load(&server->is_silent)) {
-        atomic_fetch_add(&fake->silent_now, 1);
-        while (atomic_load(&fake->released) == 0) {
-            (void)sync_futex_wait(&fake->released, 0, BASE_NO_DEADLINE);
-        }
-        atomic_fetch_sub(&fake->silent_now, 1);
+        hang(fake, &fake->silent_now);
     }
     if (atomic_load(&server->is_down)) {
         atomic_fetch_add(&server->connect_failures, 1);
@@ -109,9 +114,12 @@ static enum gleaner_status fake_connect(void *ctx, void *endpoint, void **client
 
 static void fake_destroy(void *ctx, void *endpoint, void *client)
 {
-    (void)ctx;
+    struct fake_driver *fake = ctx;
     (void)endpoint;
     struct fake_client *gone = client;
+    if (atomic_load(&gone->server->destroys_hang)) {
+        hang(fake, &fake->destroying_now);
+    }
     atomic_fetch_sub(&gone->server->clients, 1);
     free(gone);
 }
@@ -128,9 +136,12 @@ static enum gleaner_status fake_connections(void *ctx, void *client,
                                             struct supervisor_server_connections *out,
                                             struct mongo_error *error)
 {
-    (void)ctx;
+    struct fake_driver *fake = ctx;
     struct fake_server *server = ((struct fake_client *)client)->server;
     atomic_fetch_add(&server->looks, 1);
+    if (atomic_load(&server->looks_hang)) {
+        hang(fake, &fake->looking_now);
+    }
     if (atomic_load(&server->is_down)) {
         return refuse(error);
     }

@@ -13,6 +13,8 @@ struct fake_server {
     _Atomic bool refuses_us;     /* it answers, and new connections are not authenticated */
     _Atomic uint32_t connect_ms; /* of virtual time that a connect takes; manual worlds only */
     _Atomic bool is_silent;      /* connects block until fake_release() */
+    _Atomic bool destroys_hang;  /* so do the ends of its clients */
+    _Atomic bool looks_hang;     /* so do answers about its connections */
     _Atomic uint32_t connects, connect_failures, pings, looks;
     /* what it says of itself; current 0: 80 of 100 connections in use */
     struct supervisor_server_connections shown;
@@ -24,7 +26,7 @@ struct fake_driver {
     struct fake_server primary, fallback;
     struct base_clock *clock;  /* of the world, or NULL */
     _Atomic uint32_t released; /* futex */
-    _Atomic uint32_t silent_now;
+    _Atomic uint32_t silent_now, destroying_now, looking_now;
 };
 struct supervisor_driver fake_driver_table(struct fake_driver *fake);
 void fake_release(struct fake_driver *fake);

@@ -165,3 +165,43 @@ Test(stuck, a_connect_to_the_server_that_was_lost_does_not_delay_the_next_genera
     cr_expect_eq(supervisor_stop(&supervisor, 1000), SUPERVISOR_CLEAN);
     cr_expect_eq(atomic_load(&fake.primary.clients), 0, "its late client was destroyed");
 }
+
+/* ---- closing ---- */
+
+struct stopping {
+    struct supervisor *supervisor;
+    enum supervisor_end end;
+    _Atomic bool is_over;
+};
+
+static void stop(void *arg)
+{
+    struct stopping *stopping = arg;
+    stopping->end = supervisor_stop(&stopping->supervisor, 10 * PATIENCE_NS / BASE_NS_PER_MS);
+    atomic_store(&stopping->is_over, true);
+}
+
+/* Found by reading: the owner was woken by the reaper alone, so that behind one that was held up by
+ * a dead server he waited out his drain time, with the last loan long back. */
+Test(stuck, the_last_return_ends_the_drain_while_the_reaper_hangs)
+{
+    struct stopping stopping = {.supervisor = start()};
+    struct pool *pool = supervisor_pool(stopping.supervisor);
+    struct pool_handle held, broken;
+    struct sync_thread *stopper;
+    cr_assert(EVENTUALLY(phase_of(stopping.supervisor) == CONNECTION_CONNECTED));
+    cr_assert_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &held), GLEANER_OK);
+    cr_assert_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &broken), GLEANER_OK);
+    atomic_store(&fake.primary.destroys_hang, true);
+    (void)pool_check_in(pool, &broken, POOL_CLIENT_BROKEN);
+    cr_assert(EVENTUALLY(atomic_load(&fake.destroying_now) == 1), "the reaper is held up");
+    cr_assert_eq(sync_thread_start(&stopper, "stopper", SYNC_PLAIN, stop, &stopping), GLEANER_OK);
+    struct pool_stats stats;
+    cr_assert(EVENTUALLY((pool_read_stats(pool, base_mono_ns(), &stats), stats.is_closed)));
+    cr_expect_eq(pool_check_in(pool, &held, POOL_CLIENT_GOOD), GLEANER_OK);
+    cr_expect(EVENTUALLY(atomic_load(&stopping.is_over)), "it waits for the reaper");
+    fake_release(&fake);
+    sync_thread_join(&stopper);
+    cr_expect_eq(stopping.end, SUPERVISOR_BACKGROUND);
+    cr_expect(EVENTUALLY(atomic_load(&fake.primary.endpoints) == 0), "the reaper sees to the rest");
+}
