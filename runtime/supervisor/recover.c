@@ -61,16 +61,41 @@ static bool start_probe(struct supervisor *supervisor, struct tier *tier, enum j
     return recover_start_job(supervisor, tier, job);
 }
 
+static bool is_asked(const struct tier *tier)
+{
+    return tier->job != NULL && tier->job->kind != JOB_CALL;
+}
+
+/* A monitor's command may hang until its deadline, and a probe is what tells why: it goes beside
+ * the command, with the driver pool that this took along unless that is of a generation that was
+ * dropped. The command keeps its client, which ends with it. */
+static void leave_call(struct supervisor *supervisor, struct tier *tier)
+{
+    if (tier->job == NULL || tier->job->kind != JOB_CALL) {
+        return;
+    }
+    struct endpoint *lent = tier->lent;
+    bool is_current = lent != NULL && (lent->is_probes || lent == supervisor->data);
+    if (tier->probe_endpoint == NULL && is_current) {
+        tier->probe_endpoint = lent;
+        endpoint_ref(lent);
+    }
+    tier->job->is_left = true;
+    tier->job = NULL;
+    tier->lent = NULL;
+}
+
 void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kind kind,
                   uint64_t now_ns)
 {
     if (tier->uri == NULL) {
         return;
     }
-    if (tier->job != NULL) {
+    if (is_asked(tier)) {
         wish(tier, kind);
         return;
     }
+    leave_call(supervisor, tier);
     if (!start_probe(supervisor, tier, kind)) {
         wish(tier, kind);
         supervisor_run_task_at(supervisor, supervisor->task_suspect,
@@ -94,7 +119,7 @@ bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t
     struct tier *primary = &supervisor->tiers[CONNECTION_PRIMARY];
     struct tier *fallback = &supervisor->tiers[CONNECTION_SECONDARY];
     enum connection_phase phase = supervisor_phase(supervisor);
-    if (primary->job != NULL || (phase != CONNECTION_FALLBACK && fallback->job != NULL)) {
+    if (is_asked(primary) || (phase != CONNECTION_FALLBACK && is_asked(fallback))) {
         return true; /* joins the one that runs */
     }
     if (!storm_take(&supervisor->storm, now_ns, cause)) {

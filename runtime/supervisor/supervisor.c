@@ -114,6 +114,9 @@ static bool run_due_tasks(struct supervisor *supervisor, uint64_t now_ns)
 static void bring_probe_home(struct supervisor *supervisor, struct job *job)
 {
     struct tier *tier = &supervisor->tiers[job->tier];
+    if (job->is_left) {
+        return; /* they leave with it: a probe has come between */
+    }
     tier->job = NULL;
     tier->lent = NULL;
     if (job->target != tier->target || job->is_absent) {
@@ -157,7 +160,7 @@ static void settle(struct supervisor *supervisor, struct job *job, uint64_t now_
         return_poked(supervisor, job, now_ns);
         break;
     case JOB_CALL:
-        if (job->answer.status != GLEANER_OK) { /* never trust that client again */
+        if (job->answer.status != GLEANER_OK && !job->is_left) { /* never trust that client again */
             struct tier *tier = &supervisor->tiers[job->tier];
             client_discard(tier->probe_client);
             tier->probe_client = NULL;
@@ -212,6 +215,7 @@ void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint
         .done = job->done,
         .done_ctx = job->done_ctx,
         .is_condemned = true,
+        .is_left = job->is_left,
         .is_outdated = job->is_outdated,
         .started_ns = job->started_ns,
         .answer = {.status = GLEANER_E_TIMEOUT, .error = {.error_class = MONGO_TIMEOUT}},

@@ -127,6 +127,7 @@ struct job {
     struct listener_ports ports;
     uint64_t started_ns, deadline_ns;
     bool is_condemned;   /* [supervisor] */
+    bool is_left;        /* [supervisor] of JOB_CALL: a probe has taken its place in the tier */
     bool is_outdated;    /* [supervisor] of JOB_CONNECT: its generation was dropped meanwhile */
     bool holds_slot;     /* of JOB_CONNECT: the slot is CONNECTING for it */
     uint32_t generation; /* of the clients it is to make: goes into appName */

@@ -166,6 +166,60 @@ Test(stuck, a_connect_to_the_server_that_was_lost_does_not_delay_the_next_genera
     cr_expect_eq(atomic_load(&fake.primary.clients), 0, "its late client was destroyed");
 }
 
+/* ---- monitors ---- */
+
+struct asking {
+    struct supervisor_message message;
+    struct supervisor *supervisor;
+    _Atomic bool was_taken, is_answered;
+};
+
+static void answered(void *ctx, const struct supervisor_answer *answer)
+{
+    struct asking *asking = ctx;
+    cr_expect_eq(answer->status, GLEANER_OK);
+    atomic_store(&asking->is_answered, true);
+}
+
+static void ask(struct supervisor_message *message, bool is_stopped)
+{
+    struct asking *asking = BASE_CONTAINER_OF(message, struct asking, message);
+    cr_assert_not(is_stopped);
+    cr_expect_eq(
+        supervisor_call(asking->supervisor, SUPERVISOR_SERVER_CONNECTIONS, answered, asking),
+        GLEANER_OK);
+    atomic_store(&asking->was_taken, true);
+}
+
+/* Found by reading: the probe of a recovery waited until the deadline of a monitor's command. */
+Test(stuck, a_command_of_a_monitor_that_hangs_does_not_delay_a_probe)
+{
+    struct supervisor *supervisor = start_with(10 * PATIENCE_NS / BASE_NS_PER_MS, 1);
+    struct pool *pool = supervisor_pool(supervisor);
+    struct asking asking = {.message = {.run = ask}, .supervisor = supervisor};
+    struct pool_handle held, next;
+    cr_assert(EVENTUALLY(phase_of(supervisor) == CONNECTION_CONNECTED));
+    cr_assert_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &held), GLEANER_OK);
+    atomic_store(&fake.primary.looks_hang, true);
+    supervisor_post(supervisor, &asking.message);
+    cr_assert(EVENTUALLY(atomic_load(&fake.looking_now) == 1 && atomic_load(&asking.was_taken)));
+    atomic_store(&fake.primary.is_down, true);
+    (void)pool_check_in(pool, &held, POOL_CLIENT_BROKEN);
+    connection_report(supervisor_connection(supervisor), held.generation, CONNECTION_FAIL_NETWORK,
+                      held.slot, base_mono_ns());
+    cr_assert(EVENTUALLY(phase_of(supervisor) == CONNECTION_EMBEDDED), "the probe has told");
+    atomic_store(&fake.primary.is_down, false);
+    cr_assert(EVENTUALLY(phase_of(supervisor) == CONNECTION_CONNECTED));
+    cr_assert_eq(pool_check_out(pool, base_mono_ns() + PATIENCE_NS, &next), GLEANER_OK);
+    cr_expect_eq(atomic_load(&fake.looking_now), 1, "it hangs still");
+    (void)pool_check_in(pool, &next, POOL_CLIENT_GOOD);
+    fake_release(&fake);
+    cr_expect(EVENTUALLY(atomic_load(&asking.is_answered)), "and is heard when it comes back");
+    cr_expect_eq(supervisor_stop(&supervisor, 1000), SUPERVISOR_CLEAN);
+    cr_expect_eq(atomic_load(&fake.primary.clients), 0);
+    cr_expect_eq(atomic_load(&fake.primary.endpoints), 0);
+}
+
 /* ---- closing ---- */
 
 struct stopping {
