@@ -25,7 +25,7 @@
  *   2026-11-23  version 1
  *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), gleaner_set_deadline(),
  *               options.max_pool_size_limit, options.slow_ms
- *   2026-12-01  gleaner_set_log()
+ *   2026-12-01  gleaner_set_log(); the pool's options in a URI are taken
  */
 #ifndef GLEANER_DB_H
 #define GLEANER_DB_H
@@ -70,7 +70,13 @@ struct gleaner_error {
     char message[480]; /**< names the place and the remedy; holds no password */
 };
 
-/* Every number's source: the application's defaults (where safe) or libmongoc's measured
+/* What the URI says about the pool holds where the field is 0: maxPoolSize, minPoolSize,
+ * maxConnecting, maxIdleTimeMS, waitQueueTimeoutMS (of `uri`; one pool serves both servers), within
+ * the limits of the field. One that is beyond them, is no number, or has no meaning here
+ * (waitQueueMultiple, timeoutMS), is named in the log with the remedy. Time-outs and heartbeats in
+ * the URI go before the fields, serverSelectionTimeoutMS only when it is shorter.
+ *
+ * Every number's source: the application's defaults (where safe) or libmongoc's measured
  * behaviour; see runtime/db/README.md. 0 in a field means its default. */
 struct gleaner_db_options {
     size_t size;              /**< sizeof(struct gleaner_db_options), set by the init function */

@@ -47,6 +47,9 @@ struct gleaner_db {
 enum gleaner_status db_settings_take(struct db_settings *settings,
                                      const struct gleaner_db_options *given,
                                      struct base_error *error);
+/** uri_options.c: what the URI says about the pool, where `options` leave it open (0). Says in the
+ *  log what cannot be taken. */
+void db_take_uri_options(struct gleaner_db_options *options);
 void db_settings_fini(struct db_settings *settings);
 struct mongo_options db_mongo_options(const struct db_settings *settings);
 /** What the settings say; clock, driver and callbacks are left empty. */

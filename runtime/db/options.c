@@ -135,6 +135,7 @@ enum gleaner_status db_settings_take(struct db_settings *settings,
     options->fallback_uri = settings->fallback_uri;
     options->app_name = settings->app_name;
     options->database = settings->database;
+    db_take_uri_options(options);
     enum gleaner_status status = fill_numbers(options, error);
     if (status == GLEANER_OK) {
         status = check_uri("uri", settings->uri, error);

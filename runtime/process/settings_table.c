@@ -28,7 +28,7 @@ const struct setting settings_table[] = {
     { "database.profiles_uri", NULL, "MONGODB_PROFILES", SETTING_URI, DB | X, false, AT(profiles_uri), NULL, 0, 0, NULL, "URI",
       "separate server of the profiles (gleaner profile)" },
     { "database.max_pool_size", "max-pool-size", "MONGODB_MAX_POOL_SIZE", SETTING_NUMBER, DB, true, AT(max_pool_size), RANGE(DB_MAX_POOL_SIZE), NULL, "N",
-      "connections at most" },
+      "connections at most (default: maxPoolSize of the URI, else 10)" },
     { "database.min_pool_size", "min-pool-size", NULL, SETTING_NUMBER, DB | X, true, AT(min_pool_size), RANGE(DB_MIN_POOL_SIZE), NULL, "N",
       "connections kept open" },
     { "database.retry_writes", "retry-writes", "MONGODB_RETRY_WRITES", SETTING_SWITCH, DB | X, true, AT(retry_writes), "true", 0, 0, NULL, NULL,

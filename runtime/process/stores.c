@@ -19,6 +19,12 @@ static uint32_t narrow(uint64_t value)
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
+/* A number that nobody set is left to the URI, and to libgleaner, whose default is the same. */
+static uint32_t chosen(const struct settings *s, const uint64_t *value)
+{
+    return settings_is_given(s, value) ? narrow(*value) : 0;
+}
+
 void work_db_options(const struct settings *s, struct gleaner_db_options *o)
 {
     gleaner_db_options_init(o);
@@ -26,10 +32,10 @@ void work_db_options(const struct settings *s, struct gleaner_db_options *o)
     o->fallback_uri = s->fallback_uri;
     o->app_name = s->app_name;
     o->database = s->database;
-    o->max_pool_size = narrow(s->max_pool_size);
-    o->min_pool_size = narrow(s->min_pool_size);
-    o->max_connecting = narrow(s->max_connecting);
-    o->max_idle_ms = narrow(s->max_idle_ms);
+    o->max_pool_size = chosen(s, &s->max_pool_size);
+    o->min_pool_size = chosen(s, &s->min_pool_size);
+    o->max_connecting = chosen(s, &s->max_connecting);
+    o->max_idle_ms = chosen(s, &s->max_idle_ms);
     o->server_selection_ms = narrow(s->server_selection_ms);
     o->connect_ms = narrow(s->connect_ms);
     o->socket_ms = narrow(s->socket_ms);

@@ -208,6 +208,7 @@ static enum gleaner_status open_with(const struct setting *setting, uint64_t val
     struct settings s = rig.settings;
     bool is_base = setting->offset == offsetof(struct settings, backoff_base_ms);
     *(uint64_t *)(void *)((char *)&s + setting->offset) = value;
+    s.origins[setting - settings_table].source = SOURCE_COMMAND_LINE;
     if (is_base) {
         s.backoff_cap_ms = 3600000; /* the two have a rule between them */
     } else {
@@ -222,6 +223,18 @@ static enum gleaner_status open_with(const struct setting *setting, uint64_t val
         (void)gleaner_db_close(&db, 100);
     }
     return status;
+}
+
+Test(settings, what_nobody_set_of_the_pool_is_left_to_the_uri)
+{
+    struct gleaner_db_options options;
+    rig_load(&rig, NULL);
+    work_db_options(&rig.settings, &options);
+    cr_expect_eq(options.max_pool_size, 0);
+    cr_expect_eq(options.min_pool_size, 0);
+    cr_expect_eq(options.max_connecting, 0);
+    cr_expect_eq(options.max_idle_ms, 0);
+    cr_expect_eq(options.wait_queue_timeout_ms, 0);
 }
 
 Test(settings, what_a_number_of_the_database_may_be_is_what_libgleaner_takes)
