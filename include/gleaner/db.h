@@ -25,7 +25,7 @@
  *   2026-11-23  version 1
  *   2026-11-24  gleaner_db_configure(), gleaner_db_run(), gleaner_set_deadline(),
  *               options.max_pool_size_limit, options.slow_ms
- *   2026-12-01  gleaner_set_log(); the pool's options in a URI are taken
+ *   2026-12-01  gleaner_set_log(), gleaner_leave_driver_log(); the pool's options in a URI hold
  */
 #ifndef GLEANER_DB_H
 #define GLEANER_DB_H
@@ -64,6 +64,17 @@ enum gleaner_log_level {
 GLEANER_API void
 gleaner_set_log(enum gleaner_log_level most,
                 void (*sink)(void *ctx, enum gleaner_log_level level, const char *line), void *ctx);
+
+/**
+ * Leave the driver's own log where the program has directed it by mongoc_log_set_handler(), or to
+ * the driver's default. libmongoc does not tell which handler is set. So unless this was called,
+ * the first gleaner_db_open() directs it to libgleaner's log, at GLEANER_LOG_DEBUG: the default
+ * handler would write to standard output, a line for each connection among them. It is done that
+ * once; a handler that is set later stays.
+ *
+ * Thread: before the first gleaner_db_open().
+ */
+GLEANER_API void gleaner_leave_driver_log(void);
 
 struct gleaner_error {
     enum gleaner_status status;

@@ -18,6 +18,11 @@ static void hand_on(void *ctx, enum base_log_level level, const char *line)
     program_sink(program_ctx, (enum gleaner_log_level)level, line);
 }
 
+void gleaner_leave_driver_log(void)
+{
+    mongo_leave_log();
+}
+
 void gleaner_set_log(enum gleaner_log_level most,
                      void (*sink)(void *ctx, enum gleaner_log_level level, const char *line),
                      void *ctx)

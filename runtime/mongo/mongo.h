@@ -20,8 +20,10 @@ struct mongo_watch;
 struct mongo_endpoint;     /* one mongoc_client_pool with its monitors */
 typedef void mongo_client; /* a mongoc_client_t */
 
-/** Start the driver. Every further call does nothing. Thread: [any]. */
+/** Start the driver, and direct its log to ours. Every further call does nothing. Thread: [any]. */
 void mongo_init(void);
+/** Before mongo_init(): its log stays where the program has directed it. */
+void mongo_leave_log(void);
 /**
  * End the driver, once per process and for good: the driver does not start again. [startup]
  * False, and nothing is done, while an endpoint is open: one to a dead server may still be closing

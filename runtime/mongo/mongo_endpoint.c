@@ -25,12 +25,22 @@ static void log_driver(mongoc_log_level_t level, const char *domain, const char 
     base_log_debug("mongo", "driver domain=%s %s", domain, message);
 }
 
+/* writes: a program before it opens anything; reads: mongo_init(). relaxed: it comes before */
+static _Atomic bool leaves_log;
+
+void mongo_leave_log(void)
+{
+    atomic_store_explicit(&leaves_log, true, memory_order_relaxed);
+}
+
 void mongo_init(void)
 {
     if (mongo_read_primary() != NULL) {
         return;
     }
-    mongoc_log_set_handler(log_driver, NULL); /* first: the initialisation has things to say */
+    if (!atomic_load_explicit(&leaves_log, memory_order_relaxed)) {
+        mongoc_log_set_handler(log_driver, NULL); /* first: the initialisation has things to say */
+    }
     mongoc_init(); /* a pthread_once inside: later callers wait for the first and do nothing */
     mongoc_read_prefs_t *none = NULL, *mine = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
     if (!atomic_compare_exchange_strong_explicit(&primary_prefs, &none, mine, memory_order_release,
