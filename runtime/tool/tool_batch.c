@@ -60,16 +60,26 @@ static json_t *answer_line(char *line, size_t len, tool_answer answer, void *ctx
     return result;
 }
 
+/* Editors of some systems begin a file with a byte order mark; it is no part of the first line. */
+static size_t mark_len(const char *line, size_t len)
+{
+    static const char mark[] = "\xEF\xBB\xBF";
+    return len >= sizeof mark - 1 && memcmp(line, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
+}
+
 int tool_batch_run(const struct tool_options *options, tool_answer answer, void *ctx)
 {
     char *line = NULL;
     size_t cap = 0;
+    bool is_first = true;
     ssize_t got;
     int code = TOOL_YES;
     while (code == TOOL_YES && (got = getline(&line, &cap, options->in)) >= 0) {
         size_t len = (size_t)got;
         len -= len > 0 && line[len - 1] == '\n';
-        json_t *result = answer_line(line, len, answer, ctx);
+        size_t skip = is_first ? mark_len(line, len) : 0;
+        is_first = false;
+        json_t *result = answer_line(line + skip, len - skip, answer, ctx);
         if (result == NULL) {
             result = tool_error("no memory");
         }

@@ -30,6 +30,19 @@ Test(batch, the_last_line_needs_no_end)
     json_decref(answers);
 }
 
+Test(batch, a_byte_order_mark_in_front_is_no_part_of_the_first_line)
+{
+    json_t *answers = rig_batch(tool_url, "\xEF\xBB\xBF{\"href\":\"http://a/\"}\n"
+                                          "\xEF\xBB\xBF{\"href\":\"http://b/\"}\n");
+    cr_expect(json_object_get(json_array_get(answers, 0), "url"));
+    cr_expect(json_object_get(json_array_get(answers, 1), "error"), "one only stands in front");
+    json_decref(answers);
+    answers = rig_batch(tool_url, "\xEF\xBB\xBF");
+    cr_assert_eq(json_array_size(answers), 1);
+    cr_expect(json_object_get(json_array_get(answers, 0), "error"));
+    json_decref(answers);
+}
+
 Test(batch, half_a_surrogate_pair_is_the_replacement_character)
 {
     const struct rig_case cases[] = {
