@@ -2,7 +2,6 @@
 /* From bytes to UTF-8, by lexbor's encodings (WHATWG). */
 #include "fetch_internal.h"
 #include <lexbor/encoding/encoding.h>
-#include <lexbor/encoding/multi.h>
 #include <lexbor/html/encoding.h>
 #include <string.h>
 
@@ -156,15 +155,14 @@ static encoding guess(const char *body, size_t len, bool *known_valid)
     return lxb_encoding_data(is_plain ? LXB_ENCODING_UTF_8 : LXB_ENCODING_WINDOWS_1252);
 }
 
-/* Append code points as UTF-8. */
-static bool append_points(struct base_buffer *out, const lxb_codepoint_t *points, size_t count)
+bool fetch_append_points(struct base_buffer *out, const uint32_t *points, size_t count)
 {
     if (!base_buffer_reserve(out, count * 4 + 1)) {
         return false;
     }
     unsigned char *to = (unsigned char *)out->data + out->len;
     for (size_t i = 0; i < count; i++) {
-        lxb_codepoint_t c = points[i];
+        uint32_t c = points[i];
         if (c < 0x80) {
             *to++ = (unsigned char)c;
         } else if (c < 0x800) {
@@ -206,7 +204,7 @@ static enum gleaner_status convert(encoding from, const char *body, size_t len,
         if (at == end) { /* cut inside a character, perhaps */
             lxb_encoding_decode_finish(&decode);
         }
-        if (!append_points(out, points, lxb_encoding_decode_buf_used(&decode))) {
+        if (!fetch_append_points(out, points, lxb_encoding_decode_buf_used(&decode))) {
             return GLEANER_E_NOMEM;
         }
         lxb_encoding_decode_buf_used_set(&decode, 0);
@@ -214,52 +212,17 @@ static enum gleaner_status convert(encoding from, const char *body, size_t len,
     return out->failed ? GLEANER_E_NOMEM : GLEANER_OK;
 }
 
-#define SJIS_OWN_FIRST 8836 /* pointers of characters that users define: U+E000 and up */
-#define SJIS_OWN_LAST 10715
-
-/* The character of two bytes, or U+FFFD. */
-static lxb_codepoint_t sjis_pair(unsigned lead, unsigned trail)
+static enum gleaner_status convert_any(encoding from, const char *body, size_t len,
+                                       struct base_buffer *out)
 {
-    if (trail < 0x40 || trail == 0x7F || trail > 0xFC) {
-        return 0xFFFD;
+    switch (from->encoding) {
+    case LXB_ENCODING_SHIFT_JIS:
+        return fetch_decode_shift_jis(body, len, out);
+    case LXB_ENCODING_ISO_2022_JP:
+        return fetch_decode_iso_2022_jp(body, len, out);
+    default:
+        return convert(from, body, len, out);
     }
-    unsigned pointer =
-        (lead - (lead < 0xA0 ? 0x81 : 0xC1)) * 188 + trail - (trail < 0x7F ? 0x40 : 0x41);
-    if (pointer >= SJIS_OWN_FIRST && pointer <= SJIS_OWN_LAST) {
-        return 0xE000 - SJIS_OWN_FIRST + pointer;
-    }
-    lxb_codepoint_t point = pointer < BASE_ARRAY_LEN(lxb_encoding_multi_jis0208_map)
-                                ? lxb_encoding_multi_jis0208_map[pointer]
-                                : 0;
-    return point == 0 || point > 0x10FFFF ? 0xFFFD : point;
-}
-
-/* By the standard's own steps with lexbor's table: the decoder of lexbor 3.0.1 gives U+FFFD or
- * another character for every lead byte from 0xE1 on, which is half of the kanji. */
-static enum gleaner_status convert_sjis(const char *body, size_t len, struct base_buffer *out)
-{
-    enum { PIECE = 2000 };
-    lxb_codepoint_t points[PIECE];
-    size_t count = 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned byte = (unsigned char)body[i];
-        bool leads = (byte >= 0x81 && byte <= 0x9F) || (byte >= 0xE0 && byte <= 0xFC);
-        if (leads && i + 1 < len) {
-            unsigned trail = (unsigned char)body[i + 1];
-            points[count] = sjis_pair(byte, trail);
-            i += points[count] != 0xFFFD || trail >= 0x80; /* a bad pair gives its ASCII back */
-        } else {
-            bool is_kana = byte >= 0xA1 && byte <= 0xDF;
-            points[count] = byte <= 0x80 ? byte : is_kana ? 0xFF61 - 0xA1 + byte : 0xFFFD;
-        }
-        if (++count == PIECE || i + 1 >= len) {
-            if (!append_points(out, points, count)) {
-                return GLEANER_E_NOMEM;
-            }
-            count = 0;
-        }
-    }
-    return GLEANER_OK;
 }
 
 static encoding declared(const char *body, size_t len, const char *content_type, size_t *bom)
@@ -300,9 +263,7 @@ enum gleaner_status fetch_decode(const char *body, size_t len, const char *conte
     base_buffer_reset(scratch, 1u << 20);
     if (from->encoding == LXB_ENCODING_REPLACEMENT) {
         base_buffer_append(scratch, REPLACEMENT, sizeof(REPLACEMENT) - 1);
-    } else if ((from->encoding == LXB_ENCODING_SHIFT_JIS
-                    ? convert_sjis(body, len, scratch)
-                    : convert(from, body, len, scratch)) != GLEANER_OK) {
+    } else if (convert_any(from, body, len, scratch) != GLEANER_OK) {
         return GLEANER_E_NOMEM;
     }
     *out = (struct base_slice){scratch->data, scratch->len};

@@ -23,6 +23,11 @@ bool fetch_guard_allows_socket(const struct fetch_guard *guard, const struct soc
 /** Add what a line of X-Robots-Tag asks of `agent` to the result's noindex and nofollow. */
 void fetch_read_robots_tag(const char *line, size_t len, const char *agent,
                            struct fetch_result *result);
+/** Append code points as UTF-8. False when memory ran out. */
+bool fetch_append_points(struct base_buffer *out, const uint32_t *points, size_t count);
+/** Append a whole body to `out`, decoded; GLEANER_E_NOMEM. */
+enum gleaner_status fetch_decode_shift_jis(const char *body, size_t len, struct base_buffer *out);
+enum gleaner_status fetch_decode_iso_2022_jp(const char *body, size_t len, struct base_buffer *out);
 /** Milliseconds from now, capped at an hour; 0 for none, a past date or nonsense. */
 uint64_t fetch_parse_retry_after(const char *value, size_t len, int64_t wall_ms);
 enum fetch_class fetch_class_of_curl(CURLcode code, const char **text);

@@ -2,6 +2,7 @@
 #include "fetch.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct base_buffer scratch;
@@ -121,6 +122,59 @@ Test(charset, shift_jis_is_read_as_the_standard_does)
            "\xEF\xBF\xBD<b>\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"
            "a\xEF\xBF\xBD",
            "Shift_JIS");
+}
+
+Test(charset, iso_2022_jp_is_read_as_the_standard_does)
+{
+    const char *type = "text/html; charset=iso-2022-jp";
+    const char *name = "ISO-2022-JP";
+    expect(BYTES("a\x1B(J\\~b\x1B(I\x21\x5F\x1B$@$\"\x1B(Bc"), type,
+           "a\xC2\xA5\xE2\x80\xBE"
+           "b\xEF\xBD\xA1\xEF\xBE\x9F\xE3\x81\x82"
+           "c",
+           name);
+    /* What is no escape is an error, and what stands behind its ESC is text of the set in use. */
+    expect(BYTES("a\x1B$Xb\x1B"), type, "a\xEF\xBF\xBD$Xb\xEF\xBF\xBD", name);
+    expect(BYTES("\x1B$B\x1B(\"$\""), type, "\xEF\xBF\xBD\xE2\x94\x82\xE3\x81\x82", name);
+    /* A pair that is cut, by the end or by an escape, or ended by what is no half of one. */
+    expect(BYTES("\x1B$B$\"$"), type, "\xE3\x81\x82\xEF\xBF\xBD", name);
+    expect(BYTES("\x1B$B$\x1B(Bc"), type,
+           "\xEF\xBF\xBD"
+           "c",
+           name);
+    expect(BYTES("\x1B$B$\n$\"\n"), type, "\xEF\xBF\xBD\xE3\x81\x82\xEF\xBF\xBD", name);
+    /* Two escapes with nothing between them hide something. */
+    expect(BYTES("\x1B(B\x1B(Jx\x0E\x80"), type, "\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD", name);
+}
+
+Test(charset, iso_2022_jp_loses_nothing_of_an_escape_that_the_end_cuts_off)
+{
+    const char *type = "text/html; charset=iso-2022-jp";
+    expect(BYTES("abc\x1B$"), type, "abc\xEF\xBF\xBD$", "ISO-2022-JP");
+    expect(BYTES("abc\x1B("), type, "abc\xEF\xBF\xBD(", "ISO-2022-JP");
+    expect(BYTES("\x1B(J\x1B("), type, "\xEF\xBF\xBD(", "ISO-2022-JP");
+}
+
+Test(charset, iso_2022_jp_does_not_care_for_the_pieces_it_is_read_in)
+{
+    static const char pair[] = "\x1B$B$\"\x1B(B!";
+    char body[64 * (sizeof(pair) - 1) * 9 + 1];
+    for (size_t i = 0; i < sizeof(body) / (sizeof(pair) - 1); i++) {
+        memcpy(body + i * (sizeof(pair) - 1), pair, sizeof(pair) - 1);
+    }
+    size_t count = sizeof(body) / (sizeof(pair) - 1);
+    for (size_t i = 0; i < 9; i++) { /* an odd number of bytes in front moves the borders */
+        char *text = malloc(i + count * (sizeof(pair) - 1));
+        memset(text, '.', i);
+        memcpy(text + i, body, count * (sizeof(pair) - 1));
+        struct base_slice out =
+            decode(text, i + count * (sizeof(pair) - 1), "text/html; charset=iso-2022-jp");
+        cr_assert_eq(out.len, i + count * 4);
+        for (size_t k = 0; k < count; k++) {
+            cr_assert_eq(memcmp(out.data + i + k * 4, "\xE3\x81\x82!", 4), 0);
+        }
+        free(text);
+    }
 }
 
 Test(charset, a_meta_behind_1024_bytes_is_better_than_the_last_resort_but_not_than_utf8)
