@@ -48,6 +48,17 @@ Test(metadata, description_author_date_language_canonical_and_keywords)
                      "\"json_ld\":[]}");
 }
 
+Test(metadata, a_drawing_says_nothing_of_its_page)
+{
+    record_scrape("text", "<html><svg><title>Icon</title><base href='http://other.test/'></base>"
+                          "<link rel=canonical href=/drawn></link></svg>"
+                          "<link rel=canonical href=c><p>x");
+    cr_expect_str_eq(record_field("title"), "\"\"");
+    cr_expect_str_eq(record_field("metadata"),
+                     "{\"canonical\":\"http://h.test/d/c\",\"keywords\":[],\"opengraph\":{},"
+                     "\"twitter\":{},\"json_ld\":[]}");
+}
+
 Test(metadata, opengraph_and_twitter_are_kept_by_name_the_first_of_each)
 {
     expect_part("<meta property=og:title content=A><meta property=og:title content=B>"

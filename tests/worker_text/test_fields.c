@@ -145,6 +145,25 @@ Test(text_fields, an_empty_page_is_a_document_and_an_empty_submission_is_a_miss)
     cr_expect_eq(text_result.content_found, 0);
 }
 
+Test(text_fields, a_drawing_says_nothing_of_its_page)
+{
+    static const char *const fronts[] = {"", "<p>p<table>out<tr><td>cell</table>"};
+    for (size_t i = 0; i < 2; i++) {
+        char html[400];
+        (void)snprintf(html, sizeof html,
+                       "%s<svg><title>Icon</title><html lang=xx></html>"
+                       "<link rel=canonical href=/drawn></link></svg>",
+                       fronts[i]);
+        text_run_html(html);
+        cr_expect_str_eq(text_field("title"), "");
+        cr_expect(text_field_is_null("language"));
+        cr_expect(text_field_is_null("canonical"));
+    }
+    text_run_html("<svg><meta name=robots content=noindex><title>Page</title>");
+    cr_expect(text_result.noindex, "a meta ends the drawing: it is HTML");
+    cr_expect_str_eq(text_field("title"), "Page");
+}
+
 Test(text_fields, robots_directives_in_the_page_reach_the_host)
 {
     text_run_html("<meta name=robots content='NOINDEX, follow'><p>x");

@@ -2,6 +2,7 @@
 /* Links and images: absolute, unique, in order. */
 #include "text_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 TestSuite(text_links, .init = text_setup, .fini = text_teardown, .timeout = 30);
@@ -76,6 +77,38 @@ Test(text_links, links_in_noscript_count_and_links_in_template_comment_or_raw_te
                   "<script>'<a href=s>'</script><style><a href=st></style>"
                   "<iframe><a href=i></iframe><svg><a href=drawn><text>d</text></a></svg>");
     cr_expect_str_eq(text_list("links"), "http://h.test/d/yes http://h.test/d/drawn");
+}
+
+/* The beginning of a page that only the tree can tell. */
+#define DOUBTFUL "<p>p<table>out<tr><td>cell</table>"
+
+Test(text_links, a_base_in_a_drawing_is_none)
+{
+    static const char *const pages[] = {
+        "<svg><base href='http://other.test/'></base></svg><a href=x>x</a><img src=i>",
+        "<math><base href='http://other.test/'/></math><a href=x>x</a><img src=i>",
+        DOUBTFUL "<svg><base href='http://other.test/'></base></svg><a href=x>x</a><img src=i>",
+    };
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        text_run_html(pages[i]);
+        cr_expect_str_eq(text_list("links"), "http://h.test/d/x", "%s", pages[i]);
+        cr_expect_str_eq(text_list("images"), "http://h.test/d/i", "%s", pages[i]);
+        text_run_markdown(pages[i]);
+        cr_expect_not_null(strstr(text_field("text"), "[x](http://h.test/d/x)"), "%s", pages[i]);
+    }
+    text_run_html("<svg><foreignObject><base href='/f/'></foreignObject></svg><a href=x>x</a>");
+    cr_expect_str_eq(text_list("links"), "http://h.test/f/x", "HTML in a drawing is HTML");
+}
+
+Test(text_links, a_drawing_links_by_href_in_either_pass)
+{
+    static const char drawing[] = "<svg><a href=one>1</a><a xlink:href=two>2</a></svg>";
+    text_run_html(drawing);
+    cr_expect_str_eq(text_list("links"), "http://h.test/d/one");
+    char html[200];
+    (void)snprintf(html, sizeof html, "%s%s", DOUBTFUL, drawing);
+    text_run_html(html);
+    cr_expect_str_eq(text_list("links"), "http://h.test/d/one");
 }
 
 Test(text_links, attributes_are_decoded_and_the_first_of_a_name_counts)

@@ -158,6 +158,9 @@ static void found_language(struct text_context *c, const struct text_element *el
 
 void text_found_element(struct text_context *c, const struct text_element *element)
 {
+    if (!element->is_html && element->tag != LXB_TAG_A) {
+        return; /* a drawing may link, but its title, base, link and so on are no page's */
+    }
     switch (element->tag) {
     case LXB_TAG_A:
         if (text_element_has(element, ATTRIBUTE_HREF)) {

@@ -28,7 +28,8 @@ static void read_attributes(lxb_dom_node_t *node, struct text_element *element)
     for (; attr != NULL; attr = lxb_dom_element_next_attribute(attr)) {
         size_t name_len = 0;
         size_t len = 0;
-        const lxb_char_t *name = lxb_dom_attr_local_name(attr, &name_len);
+        /* Whole names, as written: a drawing's xlink:href is no href. */
+        const lxb_char_t *name = lxb_dom_attr_qualified_name(attr, &name_len);
         const lxb_char_t *value = lxb_dom_attr_value(attr, &len);
         text_element_add(element, (const char *)name, name_len,
                          (struct text_slice){value != NULL ? (const char *)value : "", len});
