@@ -105,10 +105,28 @@ Test(text_links, a_drawing_links_by_href_in_either_pass)
     static const char drawing[] = "<svg><a href=one>1</a><a xlink:href=two>2</a></svg>";
     text_run_html(drawing);
     cr_expect_str_eq(text_list("links"), "http://h.test/d/one");
+    cr_expect_str_eq(text_followed(), "http://h.test/d/one http://h.test/d/two");
     char html[200];
     (void)snprintf(html, sizeof html, "%s%s", DOUBTFUL, drawing);
     text_run_html(html);
     cr_expect_str_eq(text_list("links"), "http://h.test/d/one");
+    cr_expect_str_eq(text_followed(), "http://h.test/d/one http://h.test/d/two");
+    text_run_html("<svg><a xlink:href=old href=new>1</a></svg><a xlink:href=html>2</a>");
+    cr_expect_str_eq(text_followed(), "http://h.test/d/new");
+}
+
+Test(text_links, areas_of_an_image_map_are_followed_and_not_stored)
+{
+    text_run_html("<area href=one><a href=two>2</a><area href='two#there'><AREA HREF=one alt=x>"
+                  "<area rel=nofollow href=no><a rel=nofollow href=three>3</a><area href=three>"
+                  "<area href='mailto:a@b.c'><area><template><area href=t></template>"
+                  "<base href='/b/'>");
+    cr_expect_str_eq(text_list("links"), "http://h.test/b/two http://h.test/b/three");
+    cr_expect_str_eq(text_followed(),
+                     "http://h.test/b/two http://h.test/b/one http://h.test/b/three");
+    text_run_html("<p>" DOUBTFUL "<area href=one>");
+    cr_expect_str_eq(text_list("links"), "");
+    cr_expect_str_eq(text_followed(), "http://h.test/d/one");
 }
 
 Test(text_links, attributes_are_decoded_and_the_first_of_a_name_counts)

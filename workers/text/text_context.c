@@ -23,6 +23,7 @@ struct text_context *text_context_create(void)
         return NULL;
     }
     c->raw_links.limit = c->links.limit = TEXT_MAX_LINKS;
+    c->raw_areas.limit = c->areas.limit = TEXT_MAX_LINKS;
     c->raw_images.limit = c->images.limit = TEXT_MAX_IMAGES;
     if (!tokenizer_init(c) || !text_url_init(&c->url)) {
         text_context_destroy(&c);
@@ -45,6 +46,8 @@ void text_context_destroy(struct text_context **context)
     text_url_fini(&c->url);
     text_link_set_fini(&c->raw_links);
     text_link_set_fini(&c->raw_images);
+    text_link_set_fini(&c->raw_areas);
+    text_link_set_fini(&c->areas);
     text_link_set_fini(&c->links);
     text_link_set_fini(&c->images);
     struct text_buffer *buffers[] = {
@@ -66,9 +69,9 @@ static size_t set_bytes(const struct text_link_set *set)
 
 size_t text_context_bytes(const struct text_context *c)
 {
-    return set_bytes(&c->raw_links) + set_bytes(&c->raw_images) + set_bytes(&c->links) +
-           set_bytes(&c->images) + c->plain.out.cap + c->markdown.out.cap + c->markdown.code.cap +
-           c->main.out.cap +
+    return set_bytes(&c->raw_links) + set_bytes(&c->raw_images) + set_bytes(&c->raw_areas) +
+           set_bytes(&c->areas) + set_bytes(&c->links) + set_bytes(&c->images) + c->plain.out.cap +
+           c->markdown.out.cap + c->markdown.code.cap + c->main.out.cap +
            (c->reader != NULL ? page_pass_bytes(&c->reader->pass) + c->reader->meta.bytes.cap : 0) +
            page_tokenizer_bytes(c->tokenizer);
 }

@@ -129,6 +129,20 @@ static void emit_alike(const struct text_context *c, const struct alike *alike)
     emit_optional(c, "near_duplicate_of", alike->is_copy, &alike->other);
 }
 
+/* Areas of image maps lead somewhere as links do. The field `links` is defined as a[href]: it does
+ * not name them. */
+static void follow_areas(const struct text_context *c)
+{
+    for (size_t i = 0; i < c->areas.count; i++) {
+        struct text_slice area = text_link_of(&c->areas, i);
+        size_t link = c->areas.links[i].nofollow ? SIZE_MAX : text_link_set_find(&c->links, area);
+        bool is_followed = link != SIZE_MAX && !c->links.links[link].nofollow;
+        if (!c->areas.links[i].nofollow && !is_followed) {
+            c->host->follow(c->task, area.data, area.len);
+        }
+    }
+}
+
 static void follow_links(const struct text_context *c)
 {
     if (!c->page->want_links || c->nofollow) {
@@ -140,6 +154,7 @@ static void follow_links(const struct text_context *c)
             c->host->follow(c->task, link.data, link.len);
         }
     }
+    follow_areas(c);
 }
 
 /* No longer than what the text leaves: it is part of it. */

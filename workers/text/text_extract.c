@@ -11,6 +11,8 @@ static void reset_page(struct text_context *c)
 {
     text_link_set_clear(&c->raw_links);
     text_link_set_clear(&c->raw_images);
+    text_link_set_clear(&c->raw_areas);
+    text_link_set_clear(&c->areas);
     text_link_set_clear(&c->links);
     text_link_set_clear(&c->images);
     text_buffer_clear(&c->title);
@@ -80,6 +82,7 @@ bool text_extract_page(struct text_context *c)
 void text_extract_finish(struct text_context *c)
 {
     text_link_set_resolve(&c->raw_links, &c->url, &c->links, &c->scratch);
+    text_link_set_resolve(&c->raw_areas, &c->url, &c->areas, &c->scratch);
     text_link_set_resolve(&c->raw_images, &c->url, &c->images, &c->scratch);
     if (c->canonical_seen) {
         text_buffer_clear(&c->scratch);
@@ -156,17 +159,39 @@ static void found_language(struct text_context *c, const struct text_element *el
     }
 }
 
+static void add_link(struct text_link_set *set, const struct text_element *element,
+                     enum text_attribute href)
+{
+    if (text_element_has(element, href)) {
+        text_link_set_add_raw(set, element->attributes[href],
+                              text_has_word(element->attributes[ATTRIBUTE_REL], "nofollow"));
+    }
+}
+
+/* The older name counts where the newer one is missing (SVG 2, 16.1.3). */
+static void found_drawn_link(struct text_context *c, const struct text_element *element)
+{
+    if (text_element_has(element, ATTRIBUTE_HREF)) {
+        add_link(&c->raw_links, element, ATTRIBUTE_HREF);
+    } else {
+        add_link(&c->raw_areas, element, ATTRIBUTE_XLINK_HREF);
+    }
+}
+
 void text_found_element(struct text_context *c, const struct text_element *element)
 {
-    if (!element->is_html && element->tag != LXB_TAG_A) {
+    if (!element->is_html) {
+        if (element->tag == LXB_TAG_A) {
+            found_drawn_link(c, element);
+        }
         return; /* a drawing may link, but its title, base, link and so on are no page's */
     }
     switch (element->tag) {
     case LXB_TAG_A:
-        if (text_element_has(element, ATTRIBUTE_HREF)) {
-            text_link_set_add_raw(&c->raw_links, element->attributes[ATTRIBUTE_HREF],
-                                  text_has_word(element->attributes[ATTRIBUTE_REL], "nofollow"));
-        }
+        add_link(&c->raw_links, element, ATTRIBUTE_HREF);
+        break;
+    case LXB_TAG_AREA:
+        add_link(&c->raw_areas, element, ATTRIBUTE_HREF);
         break;
     case LXB_TAG_IMG:
         if (text_element_has(element, ATTRIBUTE_SRC)) {
@@ -194,6 +219,7 @@ bool text_wants_attributes(const struct text_context *c, uintptr_t tag)
 {
     switch (tag) {
     case LXB_TAG_A:
+    case LXB_TAG_AREA:
     case LXB_TAG_IMG:
     case LXB_TAG_IMAGE:
     case LXB_TAG_BASE:
@@ -218,11 +244,17 @@ void text_element_add(struct text_element *element, const char *name, size_t nam
         size_t len;
         enum text_attribute which;
     } names[] = {
-        {"href", 4, ATTRIBUTE_HREF},         {"src", 3, ATTRIBUTE_SRC},
-        {"rel", 3, ATTRIBUTE_REL},           {"name", 4, ATTRIBUTE_NAME},
-        {"property", 8, ATTRIBUTE_PROPERTY}, {"content", 7, ATTRIBUTE_CONTENT},
-        {"lang", 4, ATTRIBUTE_LANG},         {"alt", 3, ATTRIBUTE_ALT},
-        {"start", 5, ATTRIBUTE_START},       {"class", 5, ATTRIBUTE_CLASS},
+        {"href", 4, ATTRIBUTE_HREF},
+        {"src", 3, ATTRIBUTE_SRC},
+        {"xlink:href", 10, ATTRIBUTE_XLINK_HREF},
+        {"rel", 3, ATTRIBUTE_REL},
+        {"name", 4, ATTRIBUTE_NAME},
+        {"property", 8, ATTRIBUTE_PROPERTY},
+        {"content", 7, ATTRIBUTE_CONTENT},
+        {"lang", 4, ATTRIBUTE_LANG},
+        {"alt", 3, ATTRIBUTE_ALT},
+        {"start", 5, ATTRIBUTE_START},
+        {"class", 5, ATTRIBUTE_CLASS},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].len == name_len && memcmp(names[i].name, name, name_len) == 0) {

@@ -65,6 +65,7 @@ struct text_context {
 
     struct text_url url;
     struct text_link_set raw_links, raw_images, links, images;
+    struct text_link_set raw_areas, areas; /* followed like links, stored nowhere */
     struct text_buffer title, description, og_description, language, canonical, base, scratch;
     struct plain_writer plain;
     struct markdown_writer markdown;

@@ -13,6 +13,7 @@
 /* What a writer may want to know of an element. Empty when absent. */
 enum text_attribute {
     ATTRIBUTE_HREF,
+    ATTRIBUTE_XLINK_HREF,
     ATTRIBUTE_SRC,
     ATTRIBUTE_REL,
     ATTRIBUTE_NAME,
