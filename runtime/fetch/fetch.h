@@ -102,6 +102,8 @@ GLEANER_MUST_CHECK enum gleaner_status fetch_engine_start(const struct fetch_opt
  *  to get them (FETCH_CANCELLED), fetch_drain() first and take until GLEANER_E_CLOSED. Thread:
  * [owner]; nobody else is inside a call on this engine. */
 void fetch_engine_stop(struct fetch_engine **engine);
+/** The product token that robots.txt and X-Robots-Tag are read for. [any] Valid until the stop. */
+const char *fetch_robots_agent(const struct fetch_engine *engine);
 
 enum fetch_class {
     FETCH_OK,       /* 2xx with a body within the limits */

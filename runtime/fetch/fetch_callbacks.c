@@ -123,7 +123,7 @@ static void read_header(struct fetch_transfer *x, const char *line, size_t len)
     }
     if (name_len == 12 && strncasecmp(line, "x-robots-tag", 12) == 0) {
         fetch_read_robots_tag(value, value_len, x->thread->engine->options.robots_agent,
-                              &x->box->result);
+                              base_wall_ms(), &x->box->result);
     } else if (name_len == 13 && strncasecmp(line, "cache-control", 13) == 0) {
         x->box->result.no_store |= has_directive(value, value_len, "no-store");
     } else if (name_len == 14 && strncasecmp(line, "content-length", 14) == 0) {

@@ -214,6 +214,11 @@ static void wake_all(struct fetch_engine *e)
     }
 }
 
+const char *fetch_robots_agent(const struct fetch_engine *engine)
+{
+    return engine->options.robots_agent;
+}
+
 void fetch_engine_stop(struct fetch_engine **engine)
 {
     struct fetch_engine *e = *engine;

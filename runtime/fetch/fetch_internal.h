@@ -20,8 +20,9 @@
 /* ---- pure helpers --------------------------------------------------------------------------- */
 
 bool fetch_guard_allows_socket(const struct fetch_guard *guard, const struct sockaddr *address);
-/** Add what a line of X-Robots-Tag asks of `agent` to the result's noindex and nofollow. */
-void fetch_read_robots_tag(const char *line, size_t len, const char *agent,
+/** Add what a line of X-Robots-Tag asks of `agent` to the result's noindex and nofollow; a date of
+ *  unavailable_after before wall_ms is noindex. */
+void fetch_read_robots_tag(const char *line, size_t len, const char *agent, int64_t wall_ms,
                            struct fetch_result *result);
 /** Append code points as UTF-8. False when memory ran out. */
 bool fetch_append_points(struct base_buffer *out, const uint32_t *points, size_t count);
