@@ -7,6 +7,7 @@
  * Changes (fields are only appended; a module built for version N runs in every later process):
  *   2026-11-23  version 1
  *   2026-11-24  gleaner_host.run; gleaner_page.raw; gleaner_module.settings; gleaner_host.fetch
+ *   2026-12-01  gleaner_page.robots_agent
  *
  * Threads: open and close are called once each, with no handle running. handle is called from
  * several worker threads at once, each with its own `task`; no host lock is held; it may block up
@@ -62,6 +63,11 @@ struct gleaner_page {
 
     const void *raw; /**< the body before it was decoded to UTF-8: images and the like */
     size_t raw_len;
+
+    /* -- since 2026-12-01: there when size reaches it -- */
+
+    const char *robots_agent; /**< our product token: <meta name=TOKEN> is for us, as name=robots
+                                   is for all; NULL or "" when there is none */
 };
 
 /* What gleaner_host.fetch got. Pointers are valid until the task's next fetch, or until handle

@@ -55,7 +55,7 @@ struct isolate_word {
 
 /* The page file: this, then the strings one behind the other, each with a NUL. */
 struct isolate_page {
-    uint64_t url_len, body_len, content_type_len, charset_len, type_len, raw_len;
+    uint64_t url_len, body_len, content_type_len, charset_len, type_len, raw_len, robots_agent_len;
     int64_t fetched_at_ms;
     int32_t http_status;
     uint32_t depth;

@@ -258,6 +258,7 @@ static enum isolate_raw raw_of(const struct gleaner_page *page)
 static bool write_page(struct isolate_child *child, const struct gleaner_page *page,
                        struct isolate_word *word)
 {
+    const char *agent = page->robots_agent != NULL ? page->robots_agent : "";
     const struct isolate_page head = {
         .url_len = page->url_len,
         .body_len = page->body_len,
@@ -270,11 +271,12 @@ static bool write_page(struct isolate_child *child, const struct gleaner_page *p
         .want_markdown = page->want_markdown,
         .want_links = page->want_links,
         .raw_len = page->raw_len,
+        .robots_agent_len = strlen(agent),
         .raw = (uint8_t)raw_of(page),
     };
     size_t bytes = sizeof head + head.url_len + head.body_len + head.content_type_len +
-                   head.charset_len + head.type_len +
-                   (head.raw == ISOLATE_RAW_OWN ? head.raw_len : 0) + 6;
+                   head.charset_len + head.type_len + head.robots_agent_len +
+                   (head.raw == ISOLATE_RAW_OWN ? head.raw_len : 0) + 7;
     if (!isolate_reserve_page(child, bytes + 4096)) { /* a setting has room behind it */
         return false;
     }
@@ -284,6 +286,7 @@ static bool write_page(struct isolate_child *child, const struct gleaner_page *p
     to = isolate_put(to, page->content_type, head.content_type_len);
     to = isolate_put(to, page->charset, head.charset_len);
     to = isolate_put(to, page->type, head.type_len);
+    to = isolate_put(to, agent, head.robots_agent_len);
     if (head.raw == ISOLATE_RAW_OWN) {
         (void)isolate_put(to, page->raw, page->raw_len);
     }

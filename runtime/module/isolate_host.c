@@ -64,6 +64,7 @@ static void one_page(const struct module_loaded *loaded, struct gleaner_task *ta
     page.content_type = take(&at, head.content_type_len);
     page.charset = take(&at, head.charset_len);
     page.type = take(&at, head.type_len);
+    page.robots_agent = take(&at, head.robots_agent_len);
     page.raw_len = (size_t)head.raw_len;
     page.raw = head.raw == ISOLATE_RAW_BODY  ? page.body
                : head.raw == ISOLATE_RAW_OWN ? take(&at, head.raw_len)

@@ -157,7 +157,7 @@ const struct setting settings_table[] = {
     { "fetch.user_agent", "user-agent", NULL, SETTING_TEXT, GROUP_FETCH, false, AT(user_agent), NULL, 1, 500, NULL, "TEXT",
       "User-Agent header (default: gleaner/VERSION)" },
     { "fetch.robots_agent", "robots-agent", NULL, SETTING_TEXT, GROUP_FETCH | X, false, AT(robots_agent), "gleaner", 1, 100, NULL, "TOKEN",
-      "the name that robots.txt is asked for" },
+      "our name in robots.txt, X-Robots-Tag and <meta>" },
     { "fetch.allow_net", "allow-net", NULL, SETTING_LIST, GROUP_FETCH, false, AT(allow_net), NULL, 0, 0, NULL, "CIDR",
       "let the address guard through to this private network (e.g. 127.0.0.0/8)" },
     { "fetch.threads", "fetchers", NULL, SETTING_NUMBER, GROUP_FETCH | X, false, AT(fetchers), "auto", 1, 64, NULL, "N",

@@ -65,6 +65,7 @@ static void work_on_page(struct desk *desk, struct request *request,
         .want_markdown = true,
         .raw = result->body,
         .raw_len = result->body_len,
+        .robots_agent = fetch_robots_agent(desk->station->work->fetch),
     };
     enum gleaner_status status =
         result->noindex ? GLEANER_OK : worker_desk_take(desk->desk, &page, &found, &error);

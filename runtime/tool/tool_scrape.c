@@ -37,6 +37,7 @@ static struct gleaner_page page_of(const struct tool_options *options, const str
         .want_links = true,
         .raw = source->body,
         .raw_len = source->len,
+        .robots_agent = options->agent,
     };
 }
 

@@ -120,6 +120,7 @@ static void fill_page(const struct worker *worker, const struct held_job *held,
         .want_links = worker->group->options.is_crawl,
         .raw = result->body,
         .raw_len = result->body_len,
+        .robots_agent = fetch_robots_agent(worker->group->options.fetch),
     };
 }
 

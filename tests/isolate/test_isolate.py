@@ -53,6 +53,16 @@ class Isolate(rig.Case):
         self.assertIn("300", answers[0])
         self.assertEqual(answers[0], answers[1])
 
+    def test_a_page_for_our_own_robots_token_alone_is_known_to_be_ours(self):
+        site = self.site({"/": "<meta name=tokenbot content=noindex><p>text"})
+        for more in ((), ("--isolate",)):
+            for token, code in (("tokenbot", 1), ("otherbot", 0)):
+                with self.subTest(more=more, token=token):
+                    self.run_gleaner("scrape", site.url + "/", "--allow-net", "127.0.0.0/8", "--robots-agent", token, *more, code=code)
+                    self.data += "2"
+                    self.run_gleaner(*self.crawl_arguments(site.url + "/", "--robots-agent", token, *more))
+                    self.assertEqual(len(self.exported()), 1 - code)
+
     def dead(self):
         """url -> (class, reason) of the dead letters, read from the embedded file."""
         with sqlite3.connect(f"file:{self.data}/gleaner.db?mode=ro", uri=True) as db:

@@ -133,6 +133,13 @@ Test(scrape, a_page_that_asks_not_to_be_stored_is_not)
     json_decref(report);
 }
 
+Test(scrape, a_page_may_ask_us_alone_not_to_store_it)
+{
+    json_t *report = scrape_input("<meta name=gleaner content=noindex><p>text", NULL, TOOL_NO);
+    cr_expect(json_is_true(json_object_get(report, "noindex")));
+    json_decref(report);
+}
+
 Test(scrape, an_empty_submission_found_nothing)
 {
     json_t *report = scrape_input("<p>", "text", TOOL_NO);

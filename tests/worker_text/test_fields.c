@@ -181,6 +181,63 @@ Test(text_fields, robots_directives_in_the_page_reach_the_host)
     cr_expect_not(text_result.noindex);
 }
 
+static bool is_noindex(const char *agent, size_t size, const char *meta)
+{
+    struct gleaner_page page = text_page(meta, strlen(meta));
+    page.robots_agent = agent;
+    page.size = size;
+    text_run(&page);
+    return text_result.noindex;
+}
+
+Test(text_fields, robots_directives_for_our_own_token_count)
+{
+    static const char meta[] = "<meta name=Gleaner content=noindex><p>x";
+    size_t size = sizeof(struct gleaner_page);
+    cr_expect(is_noindex("gleaner", size, meta));
+    cr_expect_not(is_noindex("other", size, meta));
+    cr_expect_not(is_noindex(NULL, size, meta));
+    cr_expect_not(is_noindex("gleaner", offsetof(struct gleaner_page, robots_agent), meta),
+                  "an earlier host has no token");
+    cr_expect_not(is_noindex("", size, "<meta name='' content=noindex>"));
+    cr_expect_not(is_noindex("gleaner", size, "<meta name=googlebot content=noindex>"));
+}
+
+Test(text_fields, a_page_that_was_available_until_now_is_noindex)
+{
+    /* The page is of 2023-11-14 22:13:20.123 UTC. */
+    static const struct {
+        const char *content;
+        bool noindex;
+    } cases[] = {
+        {"unavailable_after: Tue, 14 Nov 2023 22:13:20 GMT", true},
+        {"unavailable_after: Tue, 14 Nov 2023 22:13:21 GMT", false},
+        {"unavailable_after: 14-Nov-23 22:13:20 GMT", true},
+        {"unavailable_after: Tuesday, 14-Nov-23 17:13:21 EST", false},
+        {"unavailable_after: 14 Nov 2023 14:13:20 PST", true},
+        {"unavailable_after: 2023-11-14T22:13:20Z", true},
+        {"unavailable_after: 2023-11-14T22:13:21.5Z", false},
+        {"unavailable_after: 2023-11-15T00:13:20+02:00", true},
+        {"unavailable_after: 2023-11-15T00:13:21+0200", false},
+        {"unavailable_after: 2023-11-14T20:13:21-02", false},
+        {"unavailable_after: 20231114", true},
+        {"unavailable_after: 2023-11-15", false},
+        {"UNAVAILABLE_AFTER:2010-06-25", true},
+        {"unavailable_after: Tue, 14 Nov 2040 22:13:20 GMT, noindex", true},
+        {"unavailable_after:", false},
+        {"unavailable_after: Tue", false},
+        {"unavailable_after: 14 Nov", false},
+        {"unavailable_after: 2010-13-25", false},
+        {"unavailable_after: 2010-06-99999999999999999999", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char html[200];
+        (void)snprintf(html, sizeof html, "<meta name=robots content='%s'>x", cases[i].content);
+        text_run_html(html);
+        cr_expect_eq(text_result.noindex, cases[i].noindex, "%s", cases[i].content);
+    }
+}
+
 Test(text_fields, a_refused_document_fails_the_page)
 {
     text_result.refuse = true;

@@ -53,7 +53,8 @@ static void keep_tag(struct page_meta *m, struct text_slice name, struct text_sl
     }
 }
 
-static void found_meta(struct page_meta *m, const lxb_html_token_t *token)
+static void found_meta(struct page_meta *m, const struct gleaner_page *page,
+                       const lxb_html_token_t *token)
 {
     static const char *const attributes[] = {"name", "property", "itemprop", "http-equiv"};
     struct text_slice content = page_attribute(token, "content");
@@ -62,8 +63,8 @@ static void found_meta(struct page_meta *m, const lxb_html_token_t *token)
         if (name.len == 0) {
             continue;
         }
-        if (i == 0 && text_equals_word(name, "robots")) {
-            page_read_robots(content, &m->noindex, &m->nofollow);
+        if (i == 0) {
+            (void)page_read_robots(page, name, content, &m->noindex, &m->nofollow);
         }
         keep_tag(m, name, content);
     }
@@ -88,14 +89,15 @@ static void found_time(struct page_meta *m, const lxb_html_token_t *token)
     }
 }
 
-void page_meta_open(struct page_meta *m, const lxb_html_token_t *token)
+void page_meta_open(struct page_meta *m, const struct gleaner_page *page,
+                    const lxb_html_token_t *token)
 {
     switch (token->tag_id) {
     case LXB_TAG_TITLE:
         m->title_open = !m->title_done;
         break;
     case LXB_TAG_META:
-        found_meta(m, token);
+        found_meta(m, page, token);
         break;
     case LXB_TAG_HTML:
         keep_once(&m->language, page_attribute(token, "lang"), 64);

@@ -47,7 +47,8 @@ void page_meta_clear(struct page_meta *meta);
 void page_meta_fini(struct page_meta *meta);
 
 /* Calls of a sink. */
-void page_meta_open(struct page_meta *meta, const lxb_html_token_t *token);
+void page_meta_open(struct page_meta *meta, const struct gleaner_page *page,
+                    const lxb_html_token_t *token);
 void page_meta_close(struct page_meta *meta, uintptr_t tag);
 void page_meta_text(struct page_meta *meta, uintptr_t raw_tag, const char *data, size_t len);
 

@@ -28,6 +28,7 @@ void page_reader_fini(struct page_reader *r)
 /* Two listeners of one pass. */
 struct both {
     struct page_meta *meta;
+    const struct gleaner_page *page;
     const struct page_sink *extra;
     struct text_buffer *text; /* NULL = not wanted */
 };
@@ -79,7 +80,7 @@ static void end_line(const struct both *b, uintptr_t tag)
 static void both_open(void *ctx, const lxb_html_token_t *token)
 {
     const struct both *b = ctx;
-    page_meta_open(b->meta, token);
+    page_meta_open(b->meta, b->page, token);
     end_line(b, token->tag_id);
     if (b->extra != NULL) {
         b->extra->open(b->extra->ctx, token);
@@ -110,7 +111,7 @@ static void both_text(void *ctx, uintptr_t raw_tag, const char *data, size_t len
 
 bool page_reader_read(struct page_reader *r, const struct page_sink *extra)
 {
-    struct both both = {&r->meta, extra, r->wants_text ? &r->text : NULL};
+    struct both both = {&r->meta, r->page, extra, r->wants_text ? &r->text : NULL};
     struct page_sink sink = {both_open, both_close, both_text, &both};
     page_meta_clear(&r->meta);
     text_buffer_clear(&r->text);

@@ -120,8 +120,7 @@ static void found_meta(struct text_context *c, const struct text_element *elemen
     struct text_slice name = text_trim(element->attributes[ATTRIBUTE_NAME]);
     struct text_slice property = text_trim(element->attributes[ATTRIBUTE_PROPERTY]);
     struct text_slice content = element->attributes[ATTRIBUTE_CONTENT];
-    if (text_equals_word(name, "robots")) {
-        page_read_robots(content, &c->noindex, &c->nofollow);
+    if (page_read_robots(c->page, name, content, &c->noindex, &c->nofollow)) {
         return;
     }
     if (content.len > TEXT_MAX_FIELD) {
