@@ -232,6 +232,16 @@ static size_t scheme_length(struct base_slice link)
     return 0;
 }
 
+/* Nobody follows it. Whether it is one at all is worth no more than a short look: lexbor converts
+ * international names in quadratic time, and images as data: are long. */
+static enum gleaner_status judge_other_scheme(struct url_parser *p, struct base_slice link)
+{
+    enum { SHORT = 1024 };
+    return link.len > SHORT || url_lexbor_parse(&p->lexbor, link.data, link.len) != NULL
+               ? GLEANER_E_UNSUPPORTED
+               : GLEANER_E_INVALID;
+}
+
 static enum gleaner_status resolve(struct url_parser *p, const char *href, size_t len)
 {
     struct base_slice link = clean_link(p, href, len);
@@ -243,8 +253,7 @@ static enum gleaner_status resolve(struct url_parser *p, const char *href, size_
     }
     bool tls = scheme == 5;
     if ((scheme != 4 && scheme != 5) || strncasecmp(link.data, "https", scheme) != 0) {
-        return url_lexbor_parse(&p->lexbor, link.data, link.len) != NULL ? GLEANER_E_UNSUPPORTED
-                                                                         : GLEANER_E_INVALID;
+        return judge_other_scheme(p, link);
     }
     const char *rest = link.data + scheme + 1;
     bool two_slashes = end - rest >= 2 && rest[0] == '/' && rest[1] == '/';

@@ -98,12 +98,17 @@ static bool breaks_a_rule_of_labels(const char *name)
            code == IDN2_LEADING_COMBINING || code == IDN2_PUNYCODE_BAD_INPUT;
 }
 
+/* The 253 characters that a name may have at most, in UTF-8. Converting takes quadratic time: a
+ * link of 64 KB would take half a second. */
+#define INTERNATIONAL_BYTES (253 * 4)
+
 /* An international name in ASCII ("xn--..."). */
 static enum gleaner_status put_international(struct url_lexbor *lexbor,
                                              const struct base_buffer *name,
                                              struct base_buffer *out)
 {
-    if (!base_utf8_valid(name->data, name->len) || breaks_a_rule_of_labels(name->data)) {
+    if (name->len > INTERNATIONAL_BYTES || !base_utf8_valid(name->data, name->len) ||
+        breaks_a_rule_of_labels(name->data)) {
         return GLEANER_E_INVALID;
     }
     lxb_unicode_idna_clean(lexbor->idna);

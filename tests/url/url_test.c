@@ -150,3 +150,25 @@ Test(url, other_schemes_are_told_from_nonsense)
     cr_assert_eq(resolve("relative", &out), GLEANER_E_INVALID);
     cr_assert_eq(resolve("http://a/b", &out), GLEANER_OK);
 }
+
+Test(url, an_international_name_longer_than_any_is_none)
+{
+    enum { LONGEST = 253 };
+    char href[sizeof "http://" + 4 * (LONGEST + 1)] = "http://";
+    struct base_slice out;
+    for (size_t i = 0; i < LONGEST; i++) {
+        strcat(href, "\xF0\x90\x8C\x80"); /* U+10300, four bytes */
+    }
+    cr_expect_eq(resolve(href, &out), GLEANER_OK);
+    strcat(href, "\xC3\xA4");
+    cr_expect_eq(resolve(href, &out), GLEANER_E_INVALID);
+}
+
+Test(url, a_long_address_of_another_scheme_is_not_looked_into)
+{
+    char href[1200] = "ftp://[/";
+    struct base_slice out;
+    cr_expect_eq(resolve(href, &out), GLEANER_E_INVALID);
+    memset(href + 8, 'x', sizeof href - 9);
+    cr_expect_eq(resolve(href, &out), GLEANER_E_UNSUPPORTED);
+}
