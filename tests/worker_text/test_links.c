@@ -129,6 +129,52 @@ Test(text_links, areas_of_an_image_map_are_followed_and_not_stored)
     cr_expect_str_eq(text_followed(), "http://h.test/d/one");
 }
 
+Test(text_links, a_refresh_leads_on)
+{
+    static const struct {
+        const char *content, *followed;
+    } cases[] = {
+        {"0; URL=next", "http://h.test/d/next"},
+        {" 5,url = 'a b'x", "http://h.test/d/a%20b"},
+        {"0.5 ; url=&quot;q", "http://h.test/d/q"},
+        {"3 next", "http://h.test/d/next"},
+        {"3;urls", "http://h.test/d/urls"},
+        {"3;url", "http://h.test/d/url"},
+        {".;url=//o.test/#x", "http://o.test/"},
+        {"5", ""},
+        {"5;", ""},
+        {"5; url=", ""},
+        {"5; url='", ""},
+        {"x; url=next", ""},
+        {"5x; url=next", ""},
+        {"url=next", ""},
+        {"0; url=javascript:go()", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char html[200];
+        (void)snprintf(html, sizeof html, "<meta http-equiv=Refresh content=\"%s\">",
+                       cases[i].content);
+        text_run_html(html);
+        cr_expect_str_eq(text_followed(), cases[i].followed, "%s", cases[i].content);
+        cr_expect_str_eq(text_list("links"), "");
+    }
+}
+
+Test(text_links, a_refresh_for_those_without_scripts_does_not)
+{
+    static const char *const fronts[] = {"", "<body>", "<body>" DOUBTFUL};
+    for (size_t i = 0; i < sizeof fronts / sizeof fronts[0]; i++) {
+        char html[300];
+        (void)snprintf(html, sizeof html,
+                       "%s<noscript><meta http-equiv=refresh content='0;url=?nojs'></noscript>"
+                       "<meta http-equiv=refresh content='0;url=on'>",
+                       fronts[i]);
+        text_run_html(html);
+        cr_expect_str_eq(text_followed(), "http://h.test/d/on", "%s", html);
+    }
+}
+
 Test(text_links, attributes_are_decoded_and_the_first_of_a_name_counts)
 {
     text_run_html("<a href='a&amp;b&notit;c' href=second>x</a><a HREF=&#x41;>y</a>");

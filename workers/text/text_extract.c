@@ -115,11 +115,25 @@ static void found_base(struct text_context *c, const struct text_element *elemen
     (void)text_url_set_base(&c->url, text_trim(element->attributes[ATTRIBUTE_HREF]));
 }
 
+/* A page that only leads on, as the start of many sites does. Not what it says to those without
+ * scripts: that is often the same page again under another address. */
+static void found_refresh(struct text_context *c, const struct text_element *element)
+{
+    struct text_slice target = text_refresh_target(element->attributes[ATTRIBUTE_CONTENT]);
+    if (target.len > 0 && !element->is_fallback) {
+        text_link_set_add_raw(&c->raw_areas, target, false);
+    }
+}
+
 static void found_meta(struct text_context *c, const struct text_element *element)
 {
     struct text_slice name = text_trim(element->attributes[ATTRIBUTE_NAME]);
     struct text_slice property = text_trim(element->attributes[ATTRIBUTE_PROPERTY]);
     struct text_slice content = element->attributes[ATTRIBUTE_CONTENT];
+    if (text_equals_word(text_trim(element->attributes[ATTRIBUTE_HTTP_EQUIV]), "refresh")) {
+        found_refresh(c, element);
+        return;
+    }
     if (page_read_robots(c->page, name, content, &c->noindex, &c->nofollow)) {
         return;
     }
@@ -250,6 +264,7 @@ void text_element_add(struct text_element *element, const char *name, size_t nam
         {"name", 4, ATTRIBUTE_NAME},
         {"property", 8, ATTRIBUTE_PROPERTY},
         {"content", 7, ATTRIBUTE_CONTENT},
+        {"http-equiv", 10, ATTRIBUTE_HTTP_EQUIV},
         {"lang", 4, ATTRIBUTE_LANG},
         {"alt", 3, ATTRIBUTE_ALT},
         {"start", 5, ATTRIBUTE_START},

@@ -65,7 +65,8 @@ struct text_context {
 
     struct text_url url;
     struct text_link_set raw_links, raw_images, links, images;
-    struct text_link_set raw_areas, areas; /* followed like links, stored nowhere */
+    struct text_link_set raw_areas,
+        areas; /* areas and the like: followed as links are, stored nowhere */
     struct text_buffer title, description, og_description, language, canonical, base, scratch;
     struct plain_writer plain;
     struct markdown_writer markdown;
@@ -142,6 +143,8 @@ void text_found_element(struct text_context *context, const struct text_element 
 bool text_wants_attributes(const struct text_context *context, uintptr_t tag);
 /** Text of the first HTML title. */
 void text_found_title(struct text_context *context, const char *data, size_t len);
+/** Where the content of a <meta http-equiv=refresh> leads, empty for nowhere else. */
+struct text_slice text_refresh_target(struct text_slice content);
 /** Attribute by name; the first of a name counts. */
 void text_element_add(struct text_element *element, const char *name, size_t name_len,
                       struct text_slice value);

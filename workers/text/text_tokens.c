@@ -84,7 +84,9 @@ static void enter_raw_text(struct text_context *c, uintptr_t tag)
 
 static void open_html(struct text_context *c, const lxb_html_token_t *token)
 {
-    struct text_element element = {.tag = token->tag_id, .is_html = true};
+    struct text_element element = {.tag = token->tag_id,
+                                   .is_html = true,
+                                   .is_fallback = c->head_noscript || c->skip_depth > 0};
     uintptr_t tag = element.tag;
     if (c->template_depth == 0 && !c->in_body && begins_body(c, tag)) {
         c->in_body = true;

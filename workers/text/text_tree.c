@@ -38,7 +38,9 @@ static void read_attributes(lxb_dom_node_t *node, struct text_element *element)
 
 static void enter_element(struct walk *w, lxb_dom_node_t *node)
 {
-    struct text_element element = {.tag = node->local_name, .is_html = node->ns == LXB_NS_HTML};
+    struct text_element element = {.tag = node->local_name,
+                                   .is_html = node->ns == LXB_NS_HTML,
+                                   .is_fallback = w->skip_depth > 0};
     if (text_wants_attributes(w->context, element.tag)) {
         read_attributes(node, &element);
         text_found_element(w->context, &element);

@@ -19,6 +19,7 @@ enum text_attribute {
     ATTRIBUTE_NAME,
     ATTRIBUTE_PROPERTY,
     ATTRIBUTE_CONTENT,
+    ATTRIBUTE_HTTP_EQUIV,
     ATTRIBUTE_LANG,
     ATTRIBUTE_ALT,
     ATTRIBUTE_START,
@@ -28,6 +29,7 @@ enum text_attribute {
 struct text_element {
     uintptr_t tag;    /* lxb_tag_id_t */
     bool is_html;     /* HTML's namespace, not SVG's or MathML's */
+    bool is_fallback; /* inside noscript */
     uint32_t present; /* bit 1 << enum text_attribute */
     struct text_slice attributes[ATTRIBUTE_COUNT];
 };
