@@ -56,7 +56,10 @@ static int show(const struct tool_options *options, const struct fetch_sitemap *
             (void)fprintf(options->out, "%s\n", sitemap->urls[i]);
         }
         is_good = fflush(options->out) == 0;
-        if (sitemap->is_cut) {
+        if (sitemap->url_count + sitemap->sitemap_count == 0) {
+            (void)tool_fail(options, TOOL_NO,
+                            "no addresses in it: this is no sitemap, or an empty one");
+        } else if (sitemap->is_cut) {
             (void)tool_fail(options, 0,
                             "the sitemap is broken, or over 50 MiB or 50,000 URLs; "
                             "this is what could be read");

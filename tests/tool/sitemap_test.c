@@ -231,6 +231,7 @@ Test(sitemap, the_tool_answers_lines_and_shows_files)
     rig_output_fini(&output);
     rig_run(tool_sitemap, &options, "nothing", 7, &output);
     cr_expect_eq(output.code, TOOL_NO);
+    cr_expect_not_null(strstr(output.err, "no addresses in it"), "%s", output.err);
     rig_output_fini(&output);
 }
 
