@@ -159,6 +159,8 @@ Test(text_links, a_refresh_leads_on)
         cr_expect_str_eq(text_followed(), cases[i].followed, "%s", cases[i].content);
         cr_expect_str_eq(text_list("links"), "");
     }
+    text_run_html("<meta http-equiv=refresh>");
+    cr_expect_str_eq(text_followed(), "");
 }
 
 Test(text_links, a_refresh_for_those_without_scripts_does_not)

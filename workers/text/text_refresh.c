@@ -56,6 +56,9 @@ static void drop_quotes(struct text_slice *s)
 struct text_slice text_refresh_target(struct text_slice content)
 {
     const struct text_slice nowhere = {"", 0};
+    if (content.len == 0) {
+        return nowhere; /* there may be no attribute, and no pointer */
+    }
     drop_spaces(&content);
     if (!drop_time(&content)) {
         return nowhere;
