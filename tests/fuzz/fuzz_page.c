@@ -184,6 +184,7 @@ static void handle(void *state, const char *type, bool is_crawl, struct base_sli
         .fetched_at_ms = 1700000000123,
         .want_markdown = !is_crawl,
         .want_links = is_crawl,
+        .robots_agent = "gleaner",
     };
     (void)gleaner_module.handle(state, &host, (struct gleaner_task *)(void *)&task, &page);
     FUZZ_CHECK(!task.is_open);
