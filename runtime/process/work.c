@@ -364,7 +364,8 @@ enum gleaner_status work_normalise_url(const char *text, char *out, size_t out_s
         status = base_error_set(error, GLEANER_E_INVALID,
                                 "'%s': only http:// and https:// can be fetched", text);
     } else if (status != GLEANER_OK) {
-        bool is_host = isalnum((unsigned char)text[0]) && strstr(text, "://") == NULL;
+        bool is_host = isalnum((unsigned char)text[0]) && strpbrk(text, " <>\"") == NULL &&
+                       strstr(text, "://") == NULL;
         status = base_error_set(error, GLEANER_E_INVALID, "'%s' is no absolute URL%s%s%s", text,
                                 is_host ? "; did you mean https://" : "", is_host ? text : "",
                                 is_host ? " ?" : "");

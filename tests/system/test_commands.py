@@ -54,6 +54,7 @@ class Commands(rig.Case):
             (("crawl",), "crawl wants a URL"),
             (("crawl", "example.org"), "did you mean https://example.org"),
             (("crawl", "/page.html"), "'/page.html' is no absolute URL\n"),
+            (("crawl", "not a url"), "'not a url' is no absolute URL\n"),
             (("crawl", "ftp://example.org/"), "only http:// and https:// can be fetched"),
             (("crawl", "http://a/", "--to", "postgres://a/b"), "is not mongodb://HOST/DB"),
             (("run", "http://a/"), "gleaner submit"),
