@@ -119,7 +119,14 @@ static enum gleaner_status find_or_start(struct crawl *crawl, struct base_error 
     if (status == GLEANER_OK && !crawl->is_resumed) {
         status = sinks_begin_anew(crawl->work.settings, home, crawl->name, error);
     }
-    return status == GLEANER_OK ? store_meta_put(home, crawl->name, "running", error) : status;
+    if (status == GLEANER_OK) {
+        status = store_meta_put(home, crawl->name, "running", error);
+    }
+    if (status == GLEANER_OK) {
+        base_log_info("process", "event=crawl_opened name=%s resumed=%s", crawl->name,
+                      crawl->is_resumed ? "yes" : "no");
+    }
+    return status;
 }
 
 static enum gleaner_status open_scope(struct crawl *crawl, struct base_error *error)

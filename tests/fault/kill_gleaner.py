@@ -5,6 +5,7 @@
 At the end of each crawl: the set is complete, nothing is stored twice, and after no kill more was fetched again
 than was on lease then. An instant is a random number of further requests seen by the server and a random part
 of 30 ms more, so the kills fall inside the crawl on any machine, and between requests as well as into a settle.
+A kill may come between a crawl's end and its process's: the next start begins anew then, and so does the count.
 `shared` is a frontier on the server. A crawl has as many kills as fit in; then another begins, until there were
 enough."""
 import argparse, collections, random, re, shutil, subprocess, sys, tempfile, time
@@ -27,7 +28,7 @@ class Crawl:
 
     def start(self):
         self.begins.append(self.site.request_count())
-        with open(f"{self.data}/log", "a") as log:
+        with open(f"{self.data}/log.{len(self.begins)}", "w") as log:
             return subprocess.Popen(self.command, stdout=log, stderr=log)
 
     def kill_at_random(self, process, most):
@@ -49,19 +50,23 @@ class Crawl:
             process = self.start()
         return killed, process.wait(300)
 
-    def again_after_kills(self):
+    def again_after_kills(self, logs):
         """Pages fetched again in each run but the first."""
-        seen, again = set(), [0] * len(self.begins)
+        seen, again, current = set(), [0] * len(self.begins), 0
         for number, path in enumerate(self.site.request_list()):
             run = max(i for i, begin in enumerate(self.begins) if begin <= number)
+            if any("event=crawl_opened" in log and "resumed=no" in log for log in logs[current + 1:run + 1]):
+                seen.clear()
+            current = run
             again[run] += path in seen and path != "/robots.txt"
             seen.add(path)
         return again[1:]
 
     def judge(self, killed, code):
-        log = open(f"{self.data}/log").read()
+        logs = [open(f"{self.data}/log.{number + 1}").read() for number in range(len(self.begins))]
+        log = "".join(logs)
         leased = [int(n) for n in re.findall(r"event=leases_taken_back count=(\d+)", log)]
-        again = self.again_after_kills()
+        again = self.again_after_kills(logs)
         ok = compare(exported(*self.target), self.expected) and code == 0
         if not ok:
             print(f"exit={code} after {killed} kills\n{log[-3000:]}")
