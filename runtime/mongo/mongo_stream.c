@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sockets under the driver's clients are ours: a thin mongoc_stream_t around a socket
- * (mongo_socket.c) or the driver's TLS and buffer on top of one. Five things come of it that the driver does not offer.
+ * (mongo_socket.c) or the driver's TLS and buffer on top of one. Five things come of it that the
+ * driver does not offer.
  *
  *   1. One broken socket is one broken socket. After a network error libmongoc declares the server
  *      unknown and stalls every client of the pool for 0.5 to 1.0 s; after a time-out of a socket
