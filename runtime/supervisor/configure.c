@@ -296,7 +296,7 @@ void configure_ask_again(struct supervisor *supervisor, const struct job *job, u
         return;
     }
     if (tier->uri != NULL) {
-        recover_want(supervisor, tier, job->kind, now_ns);
+        ask_server(supervisor, tier, job->kind, now_ns);
     } else { /* nobody else plans the next attempt */
         supervisor_run_task_at(supervisor, supervisor->task_attempt, now_ns);
     }

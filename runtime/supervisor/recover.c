@@ -5,8 +5,7 @@
 #include "verdict.h"
 #include <stdio.h>
 
-#define RETRY_DISPATCH_MS 100 /* all connectors are taken: look again */
-#define UNDECIDED_MS 1000     /* the fallback is under suspicion: the way back has to wait */
+#define UNDECIDED_MS 1000 /* the fallback is under suspicion: the way back has to wait */
 #define ROUNDS_BEFORE_TIERS                                                                        \
     2 /* of an outage; a change of tier needs more than one failed probe                           \
        */
@@ -17,100 +16,6 @@ static bool has_nothing_now(enum connection_phase phase)
            phase == CONNECTION_EMBEDDED;
 }
 
-/* ---- asking a server
- * ---------------------------------------------------------------------------------- */
-
-static void wish(struct tier *tier, enum job_kind kind)
-{
-    if (!tier->wants_probe || kind == JOB_RECOVER) {
-        tier->wanted_kind = kind;
-    }
-    tier->wants_probe = true;
-}
-
-bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct job *job)
-{
-    job->probe_endpoint = tier->probe_endpoint;
-    job->probe_client = tier->probe_client;
-    tier->job = job;
-    tier->lent = tier->probe_endpoint;
-    tier->probe_endpoint = NULL;
-    tier->probe_client = NULL;
-    if (crew_dispatch(supervisor, job)) {
-        return true;
-    }
-    tier->lent = NULL;
-    tier->probe_endpoint = job->probe_endpoint;
-    tier->probe_client = job->probe_client;
-    tier->job = NULL;
-    job->probe_endpoint = NULL;
-    job->probe_client = NULL;
-    job_dispose(job);
-    return false;
-}
-
-static bool start_probe(struct supervisor *supervisor, struct tier *tier, enum job_kind kind)
-{
-    struct job *job =
-        job_create(supervisor, kind, (enum connection_tier)(tier - supervisor->tiers));
-    if (job == NULL) {
-        return false;
-    }
-    bool returns = supervisor_phase(supervisor) == CONNECTION_FALLBACK;
-    job->generation = supervisor->generation + (returns ? 1 : 0);
-    return recover_start_job(supervisor, tier, job);
-}
-
-static bool is_asked(const struct tier *tier)
-{
-    return tier->job != NULL && tier->job->kind != JOB_CALL;
-}
-
-/* A monitor's command may hang until its deadline, and a probe is what tells why: it goes beside
- * the command, with the driver pool that this took along unless that is of a generation that was
- * dropped. The command keeps its client, which ends with it. */
-static void leave_call(struct supervisor *supervisor, struct tier *tier)
-{
-    if (tier->job == NULL || tier->job->kind != JOB_CALL) {
-        return;
-    }
-    struct endpoint *lent = tier->lent;
-    bool is_current = lent != NULL && (lent->is_probes || lent == supervisor->data);
-    if (tier->probe_endpoint == NULL && is_current) {
-        tier->probe_endpoint = lent;
-        endpoint_ref(lent);
-    }
-    tier->job->is_left = true;
-    tier->job = NULL;
-    tier->lent = NULL;
-}
-
-void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kind kind,
-                  uint64_t now_ns)
-{
-    if (tier->uri == NULL) {
-        return;
-    }
-    if (is_asked(tier)) {
-        wish(tier, kind);
-        return;
-    }
-    leave_call(supervisor, tier);
-    if (!start_probe(supervisor, tier, kind)) {
-        wish(tier, kind);
-        supervisor_run_task_at(supervisor, supervisor->task_suspect,
-                               now_ns + RETRY_DISPATCH_MS * BASE_NS_PER_MS);
-    }
-}
-
-void recover_next_wish(struct supervisor *supervisor, struct tier *tier, uint64_t now_ns)
-{
-    if (tier->wants_probe && tier->job == NULL && !supervisor->is_closed) {
-        tier->wants_probe = false;
-        recover_want(supervisor, tier, tier->wanted_kind, now_ns);
-    }
-}
-
 /* ---- attempts
  * ------------------------------------------------------------------------------------------- */
 
@@ -119,7 +24,7 @@ bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t
     struct tier *primary = &supervisor->tiers[CONNECTION_PRIMARY];
     struct tier *fallback = &supervisor->tiers[CONNECTION_SECONDARY];
     enum connection_phase phase = supervisor_phase(supervisor);
-    if (is_asked(primary) || (phase != CONNECTION_FALLBACK && is_asked(fallback))) {
+    if (ask_is_out(primary) || (phase != CONNECTION_FALLBACK && ask_is_out(fallback))) {
         return true; /* joins the one that runs */
     }
     if (!storm_take(&supervisor->storm, now_ns, cause)) {
@@ -130,8 +35,7 @@ bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t
     }
     atomic_fetch_add_explicit(&supervisor->reconnects, 1, memory_order_relaxed);
     primary->token_ns = now_ns;
-    recover_want(supervisor, primary, phase == CONNECTION_FALLBACK ? JOB_PROBE : JOB_RECOVER,
-                 now_ns);
+    ask_server(supervisor, primary, phase == CONNECTION_FALLBACK ? JOB_PROBE : JOB_RECOVER, now_ns);
     return true;
 }
 
@@ -156,7 +60,7 @@ static void look_again(struct supervisor *supervisor, struct tier *primary, uint
     bool is_last =
         primary->good_checks + 1 >= supervisor->config.return_checks &&
         now_ns - primary->good_since_ns >= supervisor->config.return_span_ms * BASE_NS_PER_MS;
-    recover_want(supervisor, primary, is_last ? JOB_RECOVER : JOB_PROBE, now_ns);
+    ask_server(supervisor, primary, is_last ? JOB_RECOVER : JOB_PROBE, now_ns);
 }
 
 uint64_t recover_attempt(void *ctx, uint64_t now_ns)
@@ -284,7 +188,7 @@ static void attempt_failed(struct supervisor *supervisor, enum connection_tier t
         bool is_time = supervisor_phase(supervisor) != CONNECTION_RECONNECTING ||
                        supervisor->failed_rounds >= ROUNDS_BEFORE_TIERS;
         if (fallback->uri != NULL && is_time) {
-            recover_want(supervisor, fallback, JOB_RECOVER, now_ns);
+            ask_server(supervisor, fallback, JOB_RECOVER, now_ns);
             return;
         }
     }
@@ -309,7 +213,7 @@ static void attempt_done(struct supervisor *supervisor, struct job *job, const c
     if (job->answer.status != GLEANER_OK) {
         attempt_failed(supervisor, job->tier, why, now_ns);
     } else if (job->data == NULL) { /* a plain probe that came late: good news all the same */
-        recover_want(supervisor, tier, JOB_RECOVER, now_ns);
+        ask_server(supervisor, tier, JOB_RECOVER, now_ns);
     } else {
         adopt(supervisor, job,
               job->tier == CONNECTION_PRIMARY ? CONNECTION_EV_PRIMARY_UP

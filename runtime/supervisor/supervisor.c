@@ -196,7 +196,7 @@ static bool take_completion(struct supervisor *supervisor, uint64_t now_ns)
         settle(supervisor, job, now_ns);
         target_learn(tier, job); /* its target may be the tier's only now: of new settings */
         if (uses_probe) {
-            recover_next_wish(supervisor, tier, now_ns);
+            ask_next_wish(supervisor, tier, now_ns);
         }
     }
     job_dispose(job);
@@ -231,7 +231,7 @@ void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint
     }
     settle(supervisor, &verdict, now_ns);
     if (uses_probe) {
-        recover_next_wish(supervisor, &supervisor->tiers[job->tier], now_ns);
+        ask_next_wish(supervisor, &supervisor->tiers[job->tier], now_ns);
     }
 }
 
@@ -272,7 +272,7 @@ static bool take_requests(struct supervisor *supervisor, uint64_t now_ns)
         worked = true;
     }
     if (was_requested(&supervisor->check_requested)) {
-        recover_check(supervisor, now_ns);
+        suspect_asked_for(supervisor, now_ns);
         worked = true;
     }
     return worked;
@@ -287,8 +287,8 @@ bool supervisor_step(struct supervisor *supervisor)
         worked = true;
     }
     if (!supervisor->is_closed) {
-        worked = recover_reports(supervisor, now_ns) || worked;
-        worked = recover_heartbeats(supervisor, now_ns) || worked;
+        worked = suspect_reports(supervisor, now_ns) || worked;
+        worked = suspect_heartbeats(supervisor, now_ns) || worked;
         worked = run_due_tasks(supervisor, now_ns) || worked;
         worked = configure_follow(supervisor, now_ns) || worked;
         worked = fill_table(supervisor, now_ns) || worked;

@@ -334,42 +334,45 @@ uint64_t supervisor_now(const struct supervisor *supervisor);
 /** A job is past its deadline: whoever waits for it hears that it failed. */
 void supervisor_job_overdue(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
 
-/* recover.c: failures, probes, attempts, tiers */
+/* ask.c: one question at a time to each server */
+/** Ask now, beside a monitor's command that hangs; or after the question that is out. */
+void ask_server(struct supervisor *supervisor, struct tier *tier, enum job_kind kind,
+                uint64_t now_ns);
+/** A question of ours is out (a monitor's command is none). */
+bool ask_is_out(const struct tier *tier);
+/** Give the probe's endpoint and client to a job and start it; false: disposed of, try later. */
+bool ask_start(struct supervisor *supervisor, struct tier *tier, struct job *job);
+/** The probe's endpoint is free again: ask what was wanted meanwhile. */
+void ask_next_wish(struct supervisor *supervisor, struct tier *tier, uint64_t now_ns);
+
+/* recover.c: attempts, tiers, the way back */
 void recover_start(struct supervisor *supervisor, uint64_t now_ns);
 /** Task: the next attempt, or the next look at the primary from the fallback. */
 uint64_t recover_attempt(void *ctx, uint64_t now_ns);
+/** An attempt that the storm limit has to allow; false when it does not. */
+bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t now_ns);
+/** An attempt was not even worth a token: the round failed. */
+void recover_missed(struct supervisor *supervisor, const char *why, uint64_t now_ns);
 /** A probe or an attempt ended, or is overdue: job->answer says how. */
 void recover_probed(struct supervisor *supervisor, struct job *job, uint64_t now_ns);
-/** The probe's endpoint is free again: start what was asked for meanwhile. */
-void recover_next_wish(struct supervisor *supervisor, struct tier *tier, uint64_t now_ns);
-
 /** The tier in use is gone: drop its generation, RECONNECTING, plan the next attempt. */
 void recover_lost(struct supervisor *supervisor, enum connection_tier tier, const char *why,
                   uint64_t now_ns);
-
-/* suspect.c: evidence against the server in use */
-bool recover_reports(struct supervisor *supervisor, uint64_t now_ns);
-bool recover_heartbeats(struct supervisor *supervisor, uint64_t now_ns);
-/** Forget the driver's heartbeats so far: a job's answer says more. */
-void suspect_skip_beats(struct endpoint *endpoint, bool passed);
-/** Somebody outside wants to know now. */
-void recover_check(struct supervisor *supervisor, uint64_t now_ns);
-void suspect(struct supervisor *supervisor, const char *reason, uint64_t now_ns);
-uint64_t recover_suspect_due(void *ctx, uint64_t now_ns);
 /** A new generation serves: monitors send their commands through its driver pool from now on, if
  *  an error there stays with its client. The probe's own is closed. */
 void recover_share_data(struct supervisor *supervisor);
 /** Close the tier's way into the table's driver pool, if it has one. */
 void recover_end_sharing(struct tier *tier);
-/** Start or wish for a probe of that kind. */
-void recover_want(struct supervisor *supervisor, struct tier *tier, enum job_kind kind,
-                  uint64_t now_ns);
-/** Give the probe's endpoint and client to a job and start it; false: disposed of, try later. */
-bool recover_start_job(struct supervisor *supervisor, struct tier *tier, struct job *job);
-/** An attempt was not even worth a token: the round failed. */
-void recover_missed(struct supervisor *supervisor, const char *why, uint64_t now_ns);
-/** An attempt that the storm limit has to allow; false when it does not. */
-bool recover_try(struct supervisor *supervisor, enum storm_cause cause, uint64_t now_ns);
+
+/* suspect.c: evidence against the server in use */
+bool suspect_reports(struct supervisor *supervisor, uint64_t now_ns);
+bool suspect_heartbeats(struct supervisor *supervisor, uint64_t now_ns);
+/** Forget the driver's heartbeats so far: a job's answer says more. */
+void suspect_skip_beats(struct endpoint *endpoint, bool passed);
+/** Somebody outside wants to know now. */
+void suspect_asked_for(struct supervisor *supervisor, uint64_t now_ns);
+void suspect(struct supervisor *supervisor, const char *reason, uint64_t now_ns);
+uint64_t suspect_due(void *ctx, uint64_t now_ns);
 
 /* return.c: is the lost server back? */
 /** Task: poke it while there is none, or only the fallback. */

@@ -80,7 +80,7 @@ static void add_tasks(struct supervisor *supervisor)
     supervisor->task_attempt =
         supervisor_add_task(supervisor, "attempt", later, recover_attempt, supervisor);
     supervisor->task_suspect =
-        supervisor_add_task(supervisor, "suspect", later, recover_suspect_due, supervisor);
+        supervisor_add_task(supervisor, "suspect", later, suspect_due, supervisor);
     supervisor->task_watch =
         supervisor_add_task(supervisor, "watch", later, crew_watch, supervisor);
     supervisor->task_refresh =

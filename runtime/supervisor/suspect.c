@@ -35,7 +35,7 @@ static void degrade(struct supervisor *supervisor, uint64_t now_ns)
     supervisor->suspect_not_before_ns = now_ns + supervisor->suspect_hold_ns;
     supervisor_move(supervisor, CONNECTION_EV_FAILURE, id, supervisor->suspect_reason);
     supervisor->suspect_reason[0] = '\0';
-    recover_want(supervisor, tier, JOB_PROBE, now_ns);
+    ask_server(supervisor, tier, JOB_PROBE, now_ns);
 }
 
 void suspect(struct supervisor *supervisor, const char *reason, uint64_t now_ns)
@@ -53,11 +53,11 @@ void suspect(struct supervisor *supervisor, const char *reason, uint64_t now_ns)
     degrade(supervisor, now_ns);
 }
 
-uint64_t recover_suspect_due(void *ctx, uint64_t now_ns)
+uint64_t suspect_due(void *ctx, uint64_t now_ns)
 {
     struct supervisor *supervisor = ctx;
     for (int id = CONNECTION_PRIMARY; id <= CONNECTION_SECONDARY; id++) {
-        recover_next_wish(supervisor, &supervisor->tiers[id], now_ns);
+        ask_next_wish(supervisor, &supervisor->tiers[id], now_ns);
     }
     if (supervisor->suspect_reason[0] != '\0') {
         char reason[sizeof(supervisor->suspect_reason)];
@@ -83,7 +83,7 @@ static void weigh(struct supervisor *supervisor, const struct connection_reports
     suspect(supervisor, reason, now_ns);
 }
 
-bool recover_reports(struct supervisor *supervisor, uint64_t now_ns)
+bool suspect_reports(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct connection_reports reports;
     connection_take_reports(supervisor->connection, &reports);
@@ -165,17 +165,17 @@ static bool look_at_beats(struct supervisor *supervisor, struct tier *tier, uint
     return true;
 }
 
-bool recover_heartbeats(struct supervisor *supervisor, uint64_t now_ns)
+bool suspect_heartbeats(struct supervisor *supervisor, uint64_t now_ns)
 {
     bool worked = look_at_beats(supervisor, &supervisor->tiers[CONNECTION_PRIMARY], now_ns);
     return look_at_beats(supervisor, &supervisor->tiers[CONNECTION_SECONDARY], now_ns) || worked;
 }
 
-void recover_check(struct supervisor *supervisor, uint64_t now_ns)
+void suspect_asked_for(struct supervisor *supervisor, uint64_t now_ns)
 {
     struct tier *tier = supervisor_tier_in_use(supervisor);
     if (tier != NULL) {
-        recover_want(supervisor, tier, JOB_PROBE, now_ns);
+        ask_server(supervisor, tier, JOB_PROBE, now_ns);
     } else if (supervisor->tiers[CONNECTION_PRIMARY].uri != NULL) {
         (void)recover_try(supervisor, STORM_EVIDENCE, now_ns);
     }
@@ -206,7 +206,7 @@ static enum gleaner_status start_call(struct supervisor *supervisor, enum superv
     job->errand = errand;
     job->done = done;
     job->done_ctx = ctx;
-    if (recover_start_job(supervisor, tier, job)) {
+    if (ask_start(supervisor, tier, job)) {
         return GLEANER_OK;
     }
     return errand != NULL ? GLEANER_E_LIMIT : GLEANER_E_BUSY; /* disposed of with the job */
