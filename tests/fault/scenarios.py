@@ -99,8 +99,18 @@ def words(command):
     return " ".join(part if "*" in part else os.path.basename(part) for part in parts)
 
 
+def asked_for(words):
+    """The numbers that the command line names; ends the program where it names something else."""
+    if words == ["all"]:
+        return list(SCENARIOS)
+    strange = [word for word in words if not word.isdigit() or int(word) not in SCENARIOS]
+    if strange:
+        sys.exit(f"scenarios: no scenario {strange[0]}; there are {min(SCENARIOS)} to {max(SCENARIOS)}, and all")
+    return [int(word) for word in words]
+
+
 def main():
-    wanted = list(SCENARIOS) if sys.argv[1:] == ["all"] else [int(n) for n in sys.argv[1:]]
+    wanted = asked_for(sys.argv[1:])
     if not wanted:  # `./dev fault` runs everything: what is behind the scenarios is in it by itself
         for number, (title, commands) in SCENARIOS.items():
             print(f"scenario {number:2}: {title}\n             {'; '.join(words(c) for c in commands)}")
