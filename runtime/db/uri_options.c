@@ -112,6 +112,55 @@ static void take(struct gleaner_db_options *options, const struct pool_option *o
     }
 }
 
+static bool is_about(const char *words, const char *name)
+{
+    char quoted[40];
+    snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+    return strcasestr(words, quoted) != NULL;
+}
+
+/* Those above are ours, whether this driver knows them or not. */
+static bool is_ours(const char *words)
+{
+    bool found = false;
+    for (size_t i = 0; i < BASE_ARRAY_LEN(pool_options); i++) {
+        found = found || is_about(words, pool_options[i].name);
+    }
+    for (size_t i = 0; i < BASE_ARRAY_LEN(refused_options); i++) {
+        found = found || is_about(words, refused_options[i].name);
+    }
+    return found;
+}
+
+struct looked_at {
+    const char *which; /* URI */
+};
+
+static void warn_of_note(void *ctx, const char *words)
+{
+    const struct looked_at *looked_at = ctx;
+    char plain[200]; /* within one pair of quotes */
+    if (is_ours(words)) {
+        return;
+    }
+    snprintf(plain, sizeof(plain), "%s", words);
+    for (char *at = plain; (at = strchr(at, '"')) != NULL;) {
+        *at = '\'';
+    }
+    base_log_warn("db", "event=uri_note uri=%s why=\"%s\" todo=\"look at its spelling\"",
+                  looked_at->which, plain);
+}
+
+/* A misspelt option is skipped by the driver, and the server would be used without it. */
+static void warn_of_notes(const char *which, const char *uri)
+{
+    struct looked_at looked_at = {.which = which};
+    struct base_error wrong = {0};
+    if (uri != NULL && mongo_uri_check(uri, &wrong) == GLEANER_OK) {
+        mongo_uri_each_note(uri, warn_of_note, &looked_at);
+    }
+}
+
 void db_take_uri_options(struct gleaner_db_options *options)
 {
     const char *value;
@@ -132,4 +181,6 @@ void db_take_uri_options(struct gleaner_db_options *options)
             }
         }
     }
+    warn_of_notes("primary", options->uri);
+    warn_of_notes("fallback", options->fallback_uri);
 }

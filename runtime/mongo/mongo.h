@@ -133,6 +133,14 @@ GLEANER_MUST_CHECK enum gleaner_status mongo_endpoint_open(const struct mongo_op
                                                            struct base_error *error);
 /** Check a URI alone, for configuration. */
 GLEANER_MUST_CHECK enum gleaner_status mongo_uri_check(const char *uri, struct base_error *error);
+/**
+ * What the driver remarks on a URI that it takes all the same (an option that it does not know, a
+ * spelling that is out of use), in its words. A program that keeps its own handler of the driver's
+ * log hears them there.
+ *
+ * Thread: [any]. `note` is called before this returns; `words` is good for that call.
+ */
+void mongo_uri_each_note(const char *uri, void (*note)(void *ctx, const char *words), void *ctx);
 /** "host:port,host:port/db" without credentials. Lives as long as the endpoint. */
 const char *mongo_endpoint_address(const struct mongo_endpoint *endpoint);
 const char *mongo_endpoint_database(const struct mongo_endpoint *endpoint);

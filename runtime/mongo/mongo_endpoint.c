@@ -22,7 +22,9 @@ static void log_driver(mongoc_log_level_t level, const char *domain, const char 
 {
     (void)level;
     (void)ctx;
-    base_log_debug("mongo", "driver domain=%s %s", domain, message);
+    if (!mongo_uri_hears(message)) {
+        base_log_debug("mongo", "driver domain=%s %s", domain, message);
+    }
 }
 
 /* writes: a program before it opens anything; reads: mongo_init(). relaxed: it comes before */

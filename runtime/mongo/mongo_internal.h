@@ -56,6 +56,10 @@ struct mongo_endpoint {
     _Atomic uint32_t clients;
 };
 
+/** A line of the driver's log: true when it was said about a URI that mongo_uri_each_note() looks
+ *  at, on this thread. */
+bool mongo_uri_hears(const char *words);
+
 /** Parse and check `text`; NULL and *error when it is wrong. The message shows no secret. */
 mongoc_uri_t *mongo_uri_parse(const char *text, struct base_error *error);
 /**

@@ -70,6 +70,7 @@ mongoc_uri_t *mongo_uri_parse(const char *text, struct base_error *error)
     if (rest == NULL) {
         return refuse_scheme(text, error);
     }
+    mongo_init(); /* what the driver says of it comes to our log */
     bson_error_t driver_error;
     mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &driver_error);
     if (uri == NULL) {
@@ -94,4 +95,35 @@ enum gleaner_status mongo_uri_check(const char *uri, struct base_error *error)
     }
     mongoc_uri_destroy(parsed);
     return GLEANER_OK;
+}
+
+/* ---- what the driver remarks ---- */
+
+struct listener {
+    void (*note)(void *ctx, const char *words);
+    void *ctx;
+};
+
+/* Set while the driver parses a URI for us: it has no other way to say what it skipped. */
+static _Thread_local const struct listener *listening;
+
+bool mongo_uri_hears(const char *words)
+{
+    if (listening == NULL) {
+        return false;
+    }
+    listening->note(listening->ctx, words);
+    return true;
+}
+
+void mongo_uri_each_note(const char *uri, void (*note)(void *ctx, const char *words), void *ctx)
+{
+    const struct listener listener = {.note = note, .ctx = ctx};
+    struct base_error error = {0};
+    listening = &listener;
+    mongoc_uri_t *parsed = mongo_uri_parse(uri, &error);
+    listening = NULL;
+    if (parsed != NULL) {
+        mongoc_uri_destroy(parsed);
+    }
 }

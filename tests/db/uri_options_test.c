@@ -123,3 +123,19 @@ ParameterizedTest(struct not_taken *c, db_uri_options, what_is_not_taken_is_said
     cr_expect_not_null(strstr(said, option), "%s", said);
     cr_expect_not_null(strstr(said, c->remedy), "%s", said);
 }
+
+/* The driver skips what it does not know, and says so where nobody looks. */
+Test(db_uri_options, an_option_that_nobody_knows_is_named)
+{
+    struct gleaner_db_options options;
+    gleaner_db_options_init(&options);
+    options.uri = "mongodb://u:secret@h/?maxPoolSiz=20&maxPoolSize=9&maxConnecting=2";
+    options.fallback_uri = "mongodb://g/?retryWritez=true";
+    cr_expect_eq(take(&options).max_pool_size, 9);
+    cr_expect_eq(lines_said(), 2, "%s", said);
+    cr_expect_not_null(strstr(said, "uri=primary why=\"Unsupported URI option 'maxpoolsiz'\""),
+                       "%s", said);
+    cr_expect_not_null(strstr(said, "uri=fallback why=\"Unsupported URI option 'retrywritez'\""),
+                       "%s", said);
+    cr_expect_null(strstr(said, "secret"));
+}
