@@ -208,7 +208,13 @@ void return_poked(struct supervisor *supervisor, struct job *job, uint64_t now_n
     tier->attempt_waits = false;
     return_keep(supervisor, tier, job, now_ns);
     bool is_good = poke_is_good(tier->poked.answer);
-    if (!is_missed(supervisor) || supervisor->is_closed) {
+    if (supervisor->is_closed) {
+        return;
+    }
+    if (!is_missed(supervisor)) {
+        if (waits) { /* the fallback may be suspected now: the attempt is put off, not dropped */
+            supervisor_run_task_at(supervisor, supervisor->task_attempt, now_ns);
+        }
         return;
     }
     if (!is_good) {

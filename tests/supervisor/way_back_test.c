@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* On the fallback: what must not make it forget to look for the primary. */
 #include "fake_driver.h"
+#include "poke.h"
 #include <criterion/criterion.h>
 
 static struct fake_world world;
@@ -58,5 +59,60 @@ Test(way_back, an_answer_of_the_primary_while_the_fallback_is_suspected_ends_not
     pass_without_looking(1500);                    /* that, and the second check */
     cr_expect_eq(world_phase(&world), CONNECTION_FALLBACK);
     cr_expect(world_reach(&world, CONNECTION_CONNECTED, 60000));
+    world_close(&world);
+}
+
+static uint32_t pokes;
+
+/* A primary that only the driver can ask, as behind a socket in the file system. */
+static void poke_nobody(void *ctx, const char *uri, uint32_t timeout_ms, const _Atomic bool *end,
+                        struct poke_report *out)
+{
+    (void)ctx;
+    (void)uri;
+    (void)timeout_ms;
+    (void)end;
+    pokes++;
+    out->answer = POKE_UNASKED;
+}
+
+static void with_pokes(struct supervisor_config *config)
+{
+    with_fallback(config);
+    config->driver.poke = poke_nobody;
+}
+
+/* What pokes said is forgotten while the fallback is suspected, so the attempt after it asks first
+ * and waits for the answer. */
+static void pass_until_an_attempt_waits_for_a_poke(void)
+{
+    struct pool_handle handle;
+    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
+    base_clock_advance(world.clock, 60 * BASE_NS_PER_S); /* every task is due */
+    world_report(&world, &handle);
+    world_settle(&world);
+    cr_assert_eq(world_phase(&world), CONNECTION_FALLBACK);
+    uint32_t before = pokes;
+    base_clock_advance(world.clock, BASE_NS_PER_S);
+    while (pokes == before && supervisor_step(world.supervisor)) {
+    }
+    cr_assert_eq(pokes, before + 1, "its answer is not looked at yet");
+}
+
+Test(way_back, an_attempt_whose_poke_ends_while_the_fallback_is_suspected_is_not_lost)
+{
+    struct pool_handle handle;
+    world_open(&world, with_pokes);
+    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
+    atomic_store(&world.fake.primary.is_down, true);
+    world_report(&world, &handle);
+    cr_assert(world_reach(&world, CONNECTION_FALLBACK, 60000));
+    pass_until_an_attempt_waits_for_a_poke();
+    supervisor_suspect(world.supervisor, "the test says so");
+    cr_assert_eq(world_phase(&world), CONNECTION_DEGRADED);
+    world_settle(&world);
+    cr_expect_eq(world_phase(&world), CONNECTION_FALLBACK, "the fallback is well");
+    atomic_store(&world.fake.primary.is_down, false);
+    cr_expect(world_reach(&world, CONNECTION_CONNECTED, 300000));
     world_close(&world);
 }
