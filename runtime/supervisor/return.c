@@ -206,12 +206,15 @@ void return_poked(struct supervisor *supervisor, struct job *job, uint64_t now_n
     bool waits = tier->attempt_waits;
     tier->is_poked = false;
     tier->attempt_waits = false;
-    return_keep(supervisor, tier, job, now_ns);
+    bool is_ours = job->target == tier->target; /* else it was asked before the settings changed */
+    if (is_ours) {
+        return_keep(supervisor, tier, job, now_ns);
+    }
     bool is_good = poke_is_good(tier->poked.answer);
     if (supervisor->is_closed) {
         return;
     }
-    if (!is_missed(supervisor)) {
+    if (!is_ours || !is_missed(supervisor)) {
         if (waits) { /* the fallback may be suspected now: the attempt is put off, not dropped */
             supervisor_run_task_at(supervisor, supervisor->task_attempt, now_ns);
         }

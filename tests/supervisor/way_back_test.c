@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* On the fallback: what must not make it forget to look for the primary. */
+/* Without the primary: what must not make it forget to look for it, or look at another. */
 #include "fake_driver.h"
 #include "poke.h"
 #include <criterion/criterion.h>
+#include <string.h>
 
 static struct fake_world world;
 
@@ -114,5 +115,54 @@ Test(way_back, an_attempt_whose_poke_ends_while_the_fallback_is_suspected_is_not
     cr_expect_eq(world_phase(&world), CONNECTION_FALLBACK, "the fallback is well");
     atomic_store(&world.fake.primary.is_down, false);
     cr_expect(world_reach(&world, CONNECTION_CONNECTED, 300000));
+    world_close(&world);
+}
+
+/* The server of the first settings is refused, that of the new ones answers. */
+static void poke_by_uri(void *ctx, const char *uri, uint32_t timeout_ms, const _Atomic bool *end,
+                        struct poke_report *out)
+{
+    (void)ctx;
+    (void)timeout_ms;
+    (void)end;
+    pokes++;
+    out->answer = strcmp(uri, FAKE_PRIMARY) == 0 ? POKE_REFUSED : POKE_ANSWERED;
+}
+
+static struct supervisor_config settings;
+
+static void with_pokes_by_uri(struct supervisor_config *config)
+{
+    config->driver.poke = poke_by_uri;
+    settings = *config;
+}
+
+static void move_to_the_other_server(void)
+{
+    struct supervisor_change *change = NULL;
+    struct base_error error = {0};
+    settings.primary_uri = FAKE_FALLBACK;
+    cr_assert_eq(supervisor_change_create(world.supervisor, &settings, &change, &error), GLEANER_OK,
+                 "%s", error.message);
+    supervisor_change_apply(world.supervisor, change);
+    supervisor_change_destroy(&change);
+}
+
+Test(way_back, what_a_poke_of_the_old_server_finds_says_nothing_of_the_new_one)
+{
+    struct pool_handle handle;
+    world_open(&world, with_pokes_by_uri);
+    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
+    atomic_store(&world.fake.primary.is_down, true);
+    world_report(&world, &handle);
+    cr_assert(world_reach(&world, CONNECTION_EMBEDDED, 60000));
+    uint32_t before = pokes;
+    base_clock_advance(world.clock, 2500 * BASE_NS_PER_MS); /* the next is due */
+    while (pokes == before && supervisor_step(world.supervisor)) {
+    }
+    cr_assert_eq(pokes, before + 1, "its answer is not looked at yet");
+    move_to_the_other_server();
+    world_settle(&world);
+    cr_expect_eq(world_phase(&world), CONNECTION_CONNECTED, "at once");
     world_close(&world);
 }
