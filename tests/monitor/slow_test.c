@@ -112,6 +112,21 @@ static struct gleaner_monitor_report read_report(void)
     return report;
 }
 
+/* Wherever it stands: on a busy machine the inserts may cost more. */
+static struct gleaner_operation operation_of(const char *command, const char *where)
+{
+    struct gleaner_operation operations[16];
+    size_t count = gleaner_monitor_operations(db, operations, sizeof(operations[0]), 16);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(operations[i].command, command) == 0 &&
+            strcmp(operations[i].where, where) == 0) {
+            return operations[i];
+        }
+    }
+    cr_assert_fail("no %s of %s among %zu shapes", command, where, count);
+    return operations[0];
+}
+
 static struct gleaner_db_options slow_options(void)
 {
     struct gleaner_db_options options;
@@ -140,13 +155,11 @@ Test(slow, a_scanned_collection_is_named_with_the_index_that_it_lacks, .timeout 
     cr_expect_not_null(strstr(text, "find gleaner_test.jobs {status,due:{$lte}} sort:{due:1}"));
     cr_expect_null(strstr(text, SECRET), "no value is shown: %s", text);
     cr_expect_eq(read_report().explains, 2, "one for each shape");
-    struct gleaner_operation operations[16];
-    size_t count = gleaner_monitor_operations(db, operations, sizeof(operations[0]), 16);
-    cr_assert_geq(count, 3);
-    cr_expect_str_eq(operations[0].command, "find");
-    cr_expect_eq(operations[0].count, 2);
-    cr_expect_eq(operations[0].slow, 2);
-    cr_expect_geq(operations[0].p95_us, (uint64_t)SLOW_MS * 1000);
+    struct gleaner_operation found = operation_of("find", "gleaner_test.jobs");
+    cr_expect_eq(found.count, 2);
+    cr_expect_eq(found.slow, 2);
+    cr_expect_geq(found.p95_us, (uint64_t)SLOW_MS * 1000);
+    cr_expect_eq(operation_of("insert", "gleaner_test.jobs").count, DOCUMENTS);
     stop();
 }
 
