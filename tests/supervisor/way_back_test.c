@@ -12,15 +12,22 @@ static void with_fallback(struct supervisor_config *config)
     config->fallback_uri = FAKE_FALLBACK;
 }
 
-/* On the fallback, and the primary is back: it has answered the first of three checks. */
-static void open_on_the_way_back(void)
+/* A world whose primary has gone, and what is left then. */
+static void open_without_primary(void (*adjust)(struct supervisor_config *config),
+                                 enum connection_phase left)
 {
     struct pool_handle handle;
-    world_open(&world, with_fallback);
+    world_open(&world, adjust);
     cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
     atomic_store(&world.fake.primary.is_down, true);
     world_report(&world, &handle);
-    cr_assert(world_reach(&world, CONNECTION_FALLBACK, 5000));
+    cr_assert(world_reach(&world, left, 60000));
+}
+
+/* On the fallback, and the primary is back: it has answered the first of three checks. */
+static void open_on_the_way_back(void)
+{
+    open_without_primary(with_fallback, CONNECTION_FALLBACK);
     world_pass(&world, 60000);
     uint32_t connects = atomic_load(&world.fake.primary.connects);
     atomic_store(&world.fake.primary.is_down, false);
@@ -102,12 +109,7 @@ static void pass_until_an_attempt_waits_for_a_poke(void)
 
 Test(way_back, an_attempt_whose_poke_ends_while_the_fallback_is_suspected_is_not_lost)
 {
-    struct pool_handle handle;
-    world_open(&world, with_pokes);
-    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
-    atomic_store(&world.fake.primary.is_down, true);
-    world_report(&world, &handle);
-    cr_assert(world_reach(&world, CONNECTION_FALLBACK, 60000));
+    open_without_primary(with_pokes, CONNECTION_FALLBACK);
     pass_until_an_attempt_waits_for_a_poke();
     supervisor_suspect(world.supervisor, "the test says so");
     cr_assert_eq(world_phase(&world), CONNECTION_DEGRADED);
@@ -150,12 +152,7 @@ static void move_to_the_other_server(void)
 
 Test(way_back, what_a_poke_of_the_old_server_finds_says_nothing_of_the_new_one)
 {
-    struct pool_handle handle;
-    world_open(&world, with_pokes_by_uri);
-    cr_assert_eq(world_take(&world, &handle), GLEANER_OK);
-    atomic_store(&world.fake.primary.is_down, true);
-    world_report(&world, &handle);
-    cr_assert(world_reach(&world, CONNECTION_EMBEDDED, 60000));
+    open_without_primary(with_pokes_by_uri, CONNECTION_EMBEDDED);
     uint32_t before = pokes;
     base_clock_advance(world.clock, 2500 * BASE_NS_PER_MS); /* the next is due */
     while (pokes == before && supervisor_step(world.supervisor)) {
