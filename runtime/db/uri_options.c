@@ -132,14 +132,10 @@ static bool is_ours(const char *words)
     return found;
 }
 
-struct looked_at {
-    const char *which; /* URI */
-};
-
 static void warn_of_note(void *ctx, const char *words)
 {
-    const struct looked_at *looked_at = ctx;
-    char plain[200]; /* within one pair of quotes */
+    const char *const *which = ctx; /* URI */
+    char plain[200];                /* within one pair of quotes */
     if (is_ours(words)) {
         return;
     }
@@ -147,17 +143,16 @@ static void warn_of_note(void *ctx, const char *words)
     for (char *at = plain; (at = strchr(at, '"')) != NULL;) {
         *at = '\'';
     }
-    base_log_warn("db", "event=uri_note uri=%s why=\"%s\" todo=\"look at its spelling\"",
-                  looked_at->which, plain);
+    base_log_warn("db", "event=uri_note uri=%s why=\"%s\" todo=\"look at its spelling\"", *which,
+                  plain);
 }
 
 /* A misspelt option is skipped by the driver, and the server would be used without it. */
 static void warn_of_notes(const char *which, const char *uri)
 {
-    struct looked_at looked_at = {.which = which};
     struct base_error wrong = {0};
     if (uri != NULL && mongo_uri_check(uri, &wrong) == GLEANER_OK) {
-        mongo_uri_each_note(uri, warn_of_note, &looked_at);
+        mongo_uri_each_note(uri, warn_of_note, &which);
     }
 }
 

@@ -99,14 +99,14 @@ def words(command):
     return " ".join(part if "*" in part else os.path.basename(part) for part in parts)
 
 
-def asked_for(words):
+def asked_for(arguments):
     """The numbers that the command line names; ends the program where it names something else."""
-    if words == ["all"]:
+    if arguments == ["all"]:
         return list(SCENARIOS)
-    strange = [word for word in words if not word.isdigit() or int(word) not in SCENARIOS]
+    strange = [word for word in arguments if not word.isdigit() or int(word) not in SCENARIOS]
     if strange:
         sys.exit(f"scenarios: no scenario {strange[0]}; there are {min(SCENARIOS)} to {max(SCENARIOS)}, and all")
-    return [int(word) for word in words]
+    return [int(word) for word in arguments]
 
 
 def main():
